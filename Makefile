@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all set-up on a fresh machine; a second call reuses it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types install clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints/cpu.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints/cpu.txt torch setuptools wheel ninja
+	$(BIN)/python -m pip install --quiet --constraint constraints/cpu.txt --no-build-isolation --editable ".[cpu,dev]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/pancap quickstart
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy cannot follow the folder mapping of an editable install, so it gets the packages through a link.
+types: $(STAMP)
+	mkdir -p .cache/types && ln -sfn ../.. .cache/types/pancap
+	cd .cache/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml $(addprefix -p pancap.,caption custom_kernels configs llm scoring engine chain platform)
+
+clean:
+	rm -rf $(VENV) .cache runs

@@ -1,0 +1,1 @@
+"""PancapChain: localize, tag, discover, caption; its training and its backends."""

@@ -1,0 +1,1 @@
+"""Triton kernels, one folder an op, each beside its plain-PyTorch reference."""

@@ -1,0 +1,1 @@
+"""PancapEngine: from images to panoptic-caption training data on Ray Data."""

@@ -1,0 +1,1 @@
+"""One `Generator` protocol for prompts in, text out."""

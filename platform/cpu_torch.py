@@ -1,0 +1,88 @@
+"""Lets torchvision and torchaudio load beside a CPU-only PyTorch.
+
+Their wheels on the package index are built for CUDA. With a CPU build of PyTorch their compiled operators do not
+load: `import torchvision` raises `operator torchvision::nms does not exist`, `import torchaudio` an `OSError` over
+`libc10_cuda.so`, and with them every model class of transformers and every multimodal model of vLLM fails to import.
+PyTorch runs the entry points of group `torch.backends` at the end of `import torch`, in every process; `register` is
+one of them (see `pyproject.toml`). It defines the operators that the Python code of both packages needs at import:
+`torchvision::nms` with a real CPU implementation, the others as "not there".
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+_LIBRARIES: list[Any] = []  # torch.library drops the definitions when the Library object is collected
+
+
+def register() -> None:
+    """Makes CUDA-built torchvision and torchaudio importable; does nothing where torch has CUDA or it ran before."""
+    import torch
+
+    if torch.version.cuda is not None or _LIBRARIES:
+        return
+    if find_spec("torchvision") is not None and not torch._C._dispatch_has_kernel("torchvision::nms"):
+        _LIBRARIES.append(_define_torchvision_ops())
+    if find_spec("torchaudio") is not None:
+        _LIBRARIES.append(_define_torchaudio_ops())
+        torch.ops.load_library = _tolerating_torchaudio(torch.ops.load_library)
+
+
+def greedy_nms(boxes_N4: Any, scores_N: Any, iou_threshold: float) -> Any:
+    """Greedy non-maximum suppression, as torchvision's CPU operator does it.
+
+    Args:
+        boxes_N4: float tensor, corners in any one unit.
+        scores_N: float tensor.
+        iou_threshold: a box overlapping a kept one by more than this is dropped.
+
+    Returns:
+        int64 tensor of the kept indices, by falling score.
+    """
+    import torch
+
+    order = scores_N.argsort(descending=True, stable=True)
+    areas_N = (boxes_N4[:, 2] - boxes_N4[:, 0]) * (boxes_N4[:, 3] - boxes_N4[:, 1])
+    kept = []
+    while order.numel():
+        best, order = order[0], order[1:]
+        kept.append(best)
+        top_left = torch.maximum(boxes_N4[order, :2], boxes_N4[best, :2])
+        bottom_right = torch.minimum(boxes_N4[order, 2:], boxes_N4[best, 2:])
+        inter = (bottom_right - top_left).clamp(min=0).prod(dim=1)
+        order = order[inter <= iou_threshold * (areas_N[best] + areas_N[order] - inter)]
+    return torch.stack(kept) if kept else torch.empty(0, dtype=torch.int64, device=boxes_N4.device)
+
+
+def _define_torchvision_ops() -> Any:
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.impl("nms", greedy_nms, "CPU")
+    return library
+
+
+def _define_torchaudio_ops() -> Any:
+    import torch
+
+    library = torch.library.Library("_torchaudio", "DEF")
+    library.define("cuda_version() -> int?")
+    library.define("is_align_available() -> bool")
+    library.impl("cuda_version", lambda: None, "CompositeExplicitAutograd")
+    library.impl("is_align_available", lambda: False, "CompositeExplicitAutograd")
+    return library
+
+
+def _tolerating_torchaudio(load_library: Any) -> Any:
+    """torch.ops.load_library, except that torchaudio's own files may be missing their CUDA libraries."""
+
+    def load(path: Any) -> None:
+        try:
+            load_library(path)
+        except OSError:
+            if Path(path).parent.parent.name != "torchaudio":
+                raise
+
+    return load

@@ -1,0 +1,1 @@
+"""PancapScore: how well one panoptic caption says what another says."""

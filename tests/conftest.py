@@ -1,0 +1,23 @@
+"""Marks every test by its folder, and finds the data that stays outside the repository."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    root = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(root).parts[0]
+        if folder in {"unit", "property", "integration", "e2e"}:
+            item.add_marker(getattr(pytest.mark, folder))
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of real captions, photographs and reference scores; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data beside the checkout ({SHARED.name}/)")
+    return SHARED
