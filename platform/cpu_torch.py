@@ -4,28 +4,31 @@ Their wheels on the package index are built for CUDA. With a CPU build of PyTorc
 load: `import torchvision` raises `operator torchvision::nms does not exist`, `import torchaudio` an `OSError` over
 `libc10_cuda.so`, and with them every model class of transformers and every multimodal model of vLLM fails to import.
 PyTorch runs the entry points of group `torch.backends` at the end of `import torch`, in every process; `register` is
-one of them (see `pyproject.toml`). It defines the operators that the Python code of both packages needs at import:
-`torchvision::nms` with a real CPU implementation, the others as "not there".
+one of them (see `pyproject.toml`). It defines the operators that torchvision's Python code needs at import (`nms` with
+a real CPU implementation) and makes torchaudio run without its compiled part.
 """
 
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _LIBRARIES: list[Any] = []  # torch.library drops the definitions when the Library object is collected
 
 
 def register() -> None:
-    """Makes CUDA-built torchvision and torchaudio importable; does nothing where torch has CUDA or it ran before."""
+    """Makes CUDA-built torchvision and torchaudio importable; does nothing where torch has CUDA."""
     import torch
 
-    if torch.version.cuda is not None or _LIBRARIES:
+    if torch.version.cuda is not None:
         return
     if find_spec("torchvision") is not None and not torch._C._dispatch_has_kernel("torchvision::nms"):
         _LIBRARIES.append(_define_torchvision_ops())
     if find_spec("torchaudio") is not None:
-        _LIBRARIES.append(_define_torchaudio_ops())
-        torch.ops.load_library = _tolerating_torchaudio(torch.ops.load_library)
+        sys.meta_path.insert(0, _TorchaudioExtensionFinder())
 
 
 def greedy_nms(boxes_N4: Any, scores_N: Any, iou_threshold: float) -> Any:
@@ -64,25 +67,33 @@ def _define_torchvision_ops() -> Any:
     return library
 
 
-def _define_torchaudio_ops() -> Any:
-    import torch
+class _TorchaudioExtensionFinder(MetaPathFinder):
+    """Loads `torchaudio._extension.utils`, then lets a library that cannot load count as absent.
 
-    library = torch.library.Library("_torchaudio", "DEF")
-    library.define("cuda_version() -> int?")
-    library.define("is_align_available() -> bool")
-    library.impl("cuda_version", lambda: None, "CompositeExplicitAutograd")
-    library.impl("is_align_available", lambda: False, "CompositeExplicitAutograd")
-    return library
+    torchaudio runs without its compiled part when the file is missing, but not when it fails to load.
+    """
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Answers for that one module only."""
+        if fullname != "torchaudio._extension.utils":
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None:
+            run_module = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run_module(module)
+                module._load_lib = _absent_if_unloadable(module._load_lib)  # type: ignore[attr-defined]
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
-def _tolerating_torchaudio(load_library: Any) -> Any:
-    """torch.ops.load_library, except that torchaudio's own files may be missing their CUDA libraries."""
-
-    def load(path: Any) -> None:
+def _absent_if_unloadable(load_lib: Callable[[str], bool]) -> Callable[[str], bool]:
+    def load(lib: str) -> bool:
         try:
-            load_library(path)
+            return load_lib(lib)
         except OSError:
-            if Path(path).parent.parent.name != "torchaudio":
-                raise
+            return False
 
     return load
