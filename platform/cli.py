@@ -1,0 +1,191 @@
+"""The command line: `pancap <verb> [--config FILE] [key=value ...]`. Each verb's work is in `platform/commands/`."""
+
+import errno
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pancap.configs.errors import StoppedError, TooManyBadRowsError, UsageError
+
+app = typer.Typer(
+    name="pancap",
+    help="Panoptic captioning on Ray: images to training data, a trained captioner, an endpoint and a score.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+)
+train_app = typer.Typer(help="Train the chain, its vision tower or the engine's detectors.", no_args_is_help=True)
+engine_app = typer.Typer(help="PancapEngine: images to panoptic-caption training data.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure a part against its target.", no_args_is_help=True)
+app.add_typer(engine_app, name="engine")
+app.add_typer(train_app, name="train")
+app.add_typer(bench_app, name="bench")
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[key=value]...", help="Settings; see `pancap config`.")]
+ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file or preset name; key=value wins over it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="MLflow tracking URI, or none (default: a sqlite database under runs/)."),
+]
+
+
+def _run(command: str, **arguments: Any) -> None:
+    import_module(f"pancap.platform.commands.{command}").run(**arguments)
+
+
+@app.command()
+def quickstart(overrides: Overrides = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """The whole road on this machine: scenes, engine, training, score, endpoint."""
+    _run("quickstart", overrides=overrides or [], config=config, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine: versions, memory, disk, shipped models, Ray."""
+    _run("doctor", as_json=as_json)
+
+
+@app.command()
+def scenes(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Draw procedural scenes with exact panoptic captions: out=DIR num=1000 seed=0."""
+    _run("scenes", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@engine_app.command("run")
+def engine_run(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Detect, caption and cross-check a folder of images: source=DIR out=DIR."""
+    _run("engine", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@train_app.command("chain")
+def train_chain(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Stage-wise fine-tuning on Ray Train and DeepSpeed: data=PARQUET out=DIR init=nano."""
+    _run("train_chain", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@train_app.command("vision")
+def train_vision(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Pretrain the chain's vision tower on boxes and tags: data=PARQUET out=DIR."""
+    _run("train_vision", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@train_app.command("detectors")
+def train_detectors(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Train the engine's embedded detectors and tagger on scenes: out=DIR."""
+    _run("train_detectors", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@app.command()
+def caption(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Caption a folder of images with a trained chain: images=DIR out=DIR checkpoint=nano."""
+    _run("caption", overrides=overrides or [], config=config, track=track, as_json=as_json)
+
+
+@app.command()
+def score(
+    candidate: Annotated[Path, typer.Argument(help="Captions to score: JSON, JSONL or a parquet folder.")],
+    reference: Annotated[Path, typer.Argument(help="Reference captions, same formats.")],
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score the images both files have.")] = False,
+    track: Track = None,
+    as_json: AsJson = False,
+) -> None:
+    """PancapScore of candidate captions against references, with intervals."""
+    overrides = [*(overrides or []), *(["allow_missing=true"] if allow_missing else [])]
+    _run(
+        "score",
+        candidate=candidate,
+        reference=reference,
+        overrides=overrides,
+        config=config,
+        track=track,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def serve(overrides: Overrides = None, config: ConfigFile = None) -> None:
+    """Serve a trained chain over HTTP with Ray Serve: checkpoint=nano port=8000."""
+    _run("serve", overrides=overrides or [], config=config)
+
+
+@bench_app.command("scenes")
+def bench_scenes(as_json: AsJson = False) -> None:
+    """Scenes drawn a second on one core, without writing."""
+    _run("bench", name="scenes", as_json=as_json)
+
+
+@bench_app.command("detectors")
+def bench_detectors(
+    images: Annotated[
+        Path | None, typer.Option(help="A COCO panoptic folder (images/, masks/, panoptic.json).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recall and precision of the embedded detectors on held-out scenes, or recall on annotated photographs."""
+    _run("bench", name="detectors", images=images, as_json=as_json)
+
+
+@app.command("config")
+def show_config(
+    verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, detectors, caption, ...")] = None,
+) -> None:
+    """List the settings of a verb with their defaults, and the presets."""
+    _run("show_config", verb=verb)
+
+
+def main() -> None:
+    """Runs the command line and turns errors into one sentence and an exit code."""
+    from pancap.platform.quiet import silence_libraries
+
+    silence_libraries()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _fail("interrupted; run the same command again to continue", 130)
+    except typer.Abort:
+        _fail("interrupted", 130)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except TooManyBadRowsError as error:
+        _fail(str(error), 3)
+    except StoppedError as error:
+        _fail(str(error), 4)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"no space left on the disk while writing {error.filename or 'output'}; free some, then run it again", 4)
+    except Exception as error:
+        # Typer's own usage errors (unknown option, missing argument) carry their exit code and message.
+        if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message(), error.exit_code)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"pancap: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`pancap config`: every setting of a verb, its default and its meaning."""
+
+import ast
+import inspect
+from dataclasses import MISSING, Field, fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+
+from pancap.configs import UsageError
+from pancap.configs.loading import PRESETS_DIR
+
+SCHEMAS = {
+    "scenes": "pancap.engine.scenes.config:ScenesConfig",
+    "engine": "pancap.engine.config:EngineConfig",
+    "chain": "pancap.chain.training.config:TrainConfig",
+    "vision": "pancap.chain.training.config:VisionConfig",
+    "detectors": "pancap.engine.detectors.config:DetectorTrainConfig",
+    "caption": "pancap.chain.config:CaptionConfig",
+    "score": "pancap.scoring.config:ScoreConfig",
+    "serve": "pancap.platform.serving.config:ServeConfig",
+    "quickstart": "pancap.platform.commands.quickstart:QuickstartConfig",
+}
+
+
+def run(*, verb: str | None) -> None:
+    """Prints the settings of one verb, or the verbs and presets."""
+    if verb is None:
+        presets = sorted(str(path.relative_to(PRESETS_DIR).with_suffix("")) for path in PRESETS_DIR.rglob("*.yaml"))
+        print(f"verbs: {', '.join(SCHEMAS)}\npresets: {', '.join(presets)}")
+        return
+    if verb not in SCHEMAS:
+        raise UsageError(f"{verb} has no settings; choose one of {', '.join(SCHEMAS)}")
+    module, _, name = SCHEMAS[verb].partition(":")
+    print("\n".join(describe(getattr(import_module(module), name))))
+
+
+def describe(schema: type, *, prefix: str = "") -> list[str]:
+    """One line a setting, nested ones dotted: name, default, the docstring line under the field."""
+    notes = _field_notes(schema)
+    lines = []
+    for field in fields(schema):
+        if is_dataclass(field.type) and isinstance(field.type, type):
+            lines += describe(field.type, prefix=f"{prefix}{field.name}.")
+        else:
+            lines.append(f"{prefix}{field.name}={_default(field)}  # {notes.get(field.name, '')}".rstrip(" #"))
+    return lines
+
+
+def _default(field: "Field[object]") -> str:
+    if field.default is not MISSING:
+        return "???" if field.default == "???" else str(field.default)
+    return str(field.default_factory()) if field.default_factory is not MISSING else "???"
+
+
+def _field_notes(schema: type) -> dict[str, str]:
+    tree = ast.parse(Path(inspect.getfile(schema)).read_text(encoding="utf-8"))
+    body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == schema.__name__)
+    notes = {}
+    for field, note in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant):
+            notes[ast.unparse(field.target)] = " ".join(str(note.value.value).split())
+    return notes
