@@ -1,8 +1,29 @@
 """Boxes: fractions of the original image everywhere inside the program, other frames only at the edges."""
 
 from dataclasses import dataclass
+from math import floor
 
 LETTERBOX_UNITS = 1000
+
+
+def span_to_units(low: float, high: float) -> tuple[int, int]:
+    """Rounds an interval to whole units, half up, and keeps it an interval.
+
+    Args:
+        low, high: the interval, already in units, 0 <= low < high <= 1000.
+
+    Returns:
+        (a, b) with a < b: where both ends round to one unit, the neighbouring unit on the side of the middle is
+        taken too, so that the pair always overlaps the interval.
+
+    Example:
+        >>> span_to_units(4.4, 454.5), span_to_units(7.1, 7.3), span_to_units(999.6, 1000.0)
+        ((4, 455), (7, 8), (999, 1000))
+    """
+    a, b = floor(low + 0.5), floor(high + 0.5)
+    if a < b:
+        return a, b
+    return (a - 1, a) if (low + high) / 2 < a else (a, a + 1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,3 +93,19 @@ class Box:
     def to_px(self, *, width: int, height: int) -> tuple[float, float, float, float]:
         """Pixel corners (not rounded)."""
         return self.x1 * width, self.y1 * height, self.x2 * width, self.y2 * height
+
+    def to_units(self) -> tuple[int, int, int, int]:
+        """Corners in whole thousandths of the original image; x1 < x2 and y1 < y2 hold for the result too."""
+        x1, x2 = span_to_units(self.x1 * LETTERBOX_UNITS, self.x2 * LETTERBOX_UNITS)
+        y1, y2 = span_to_units(self.y1 * LETTERBOX_UNITS, self.y2 * LETTERBOX_UNITS)
+        return x1, y1, x2, y2
+
+    @classmethod
+    def from_units(cls, units: tuple[int, int, int, int]) -> "Box":
+        """From thousandths of the original image.
+
+        Raises:
+            ValueError: a unit is outside 0..1000, or the corners are out of order.
+        """
+        x1, y1, x2, y2 = units
+        return cls(x1 / LETTERBOX_UNITS, y1 / LETTERBOX_UNITS, x2 / LETTERBOX_UNITS, y2 / LETTERBOX_UNITS)
