@@ -1,0 +1,254 @@
+"""The chain's model: transformers' LLaVA, its checkpoints on disk, nothing of our own in the forward pass."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pancap.chain.config import ChainMode, Coordinates, ModelConfig
+from pancap.chain.images import preprocessor_config
+from pancap.chain.tokenizer import encode_prefix, token_ids
+from pancap.configs import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+META_FILE = "pancap.json"
+META_FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+INIT_STD = 0.02
+StorageType = Literal["float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointMeta:
+    """What a checkpoint folder says of itself, in pancap.json.
+
+    Args:
+        coordinates: how its boxes are spelled.
+        mode: the stages it was trained for.
+        provenance: JSON-ready facts: data, steps, seed, versions, scores.
+    """
+
+    coordinates: Coordinates
+    mode: ChainMode
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model ready to run, with its tokenizer."""
+
+    model: "LlavaForConditionalGeneration"
+    tokenizer: "PreTrainedTokenizerFast"
+    meta: CheckpointMeta
+
+    @property
+    def image_px(self) -> int:
+        """Side of the vision tower's input."""
+        return int(self.model.config.vision_config.image_size)
+
+    @property
+    def prefix_ids(self) -> list[int]:
+        """Ids of the prefix that all stages share."""
+        return encode_prefix(self.tokenizer, num_image_tokens=num_image_tokens(self.model))
+
+
+def build_model(
+    config: ModelConfig, *, tokenizer: "PreTrainedTokenizerFast", seed: int = 0
+) -> "LlavaForConditionalGeneration":
+    """A LLaVA model with random weights, float32, in training mode.
+
+    Coordinate tokens start on a smooth curve, so that neighbouring coordinates are alike from the first step.
+    """
+    import torch
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    named = token_ids(tokenizer)
+    vision = CLIPVisionConfig(
+        hidden_size=config.vision_hidden,
+        intermediate_size=config.vision_mlp,
+        num_hidden_layers=config.vision_layers,
+        num_attention_heads=config.vision_heads,
+        image_size=config.image_px,
+        patch_size=config.patch_px,
+        projection_dim=config.vision_hidden,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=config.text_hidden,
+        intermediate_size=config.text_mlp,
+        num_hidden_layers=config.text_layers,
+        num_attention_heads=config.text_heads,
+        num_key_value_heads=config.text_heads,
+        max_position_embeddings=config.max_positions,
+        initializer_range=INIT_STD,
+        tie_word_embeddings=True,
+        pad_token_id=named.pad,
+        bos_token_id=named.bos,
+        eos_token_id=named.eos,
+    )
+    llava = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=named.image,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        image_seq_length=config.num_image_tokens,
+        tie_word_embeddings=True,
+        pad_token_id=named.pad,
+        bos_token_id=named.bos,
+        eos_token_id=named.eos,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlavaForConditionalGeneration(llava)
+        if named.coordinates:
+            _smooth_coordinates(model.get_input_embeddings().weight, named.coordinates)
+    return model
+
+
+def image_features(model: "LlavaForConditionalGeneration", pixel_values: "torch.Tensor") -> "torch.Tensor":
+    """Image tokens of the language model, (N, patches, text_hidden): vision tower, then projector."""
+    inner = model.model
+    outputs = inner.vision_tower(pixel_values=pixel_values, output_hidden_states=True)
+    states = outputs.hidden_states[model.config.vision_feature_layer]
+    return inner.multi_modal_projector(states[:, 1:])
+
+
+def num_image_tokens(model: "LlavaForConditionalGeneration") -> int:
+    """Patches of one image."""
+    vision = model.config.vision_config
+    return int((vision.image_size // vision.patch_size) ** 2)
+
+
+def save_checkpoint(
+    model: "LlavaForConditionalGeneration",
+    *,
+    tokenizer: "PreTrainedTokenizerFast",
+    directory: str | Path,
+    meta: CheckpointMeta,
+    storage: StorageType = "float32",
+) -> Path:
+    """Writes a checkpoint as a Hugging Face folder plus pancap.json (written last: its presence means complete).
+
+    Args:
+        model: any dtype.
+        tokenizer: the one it was built with.
+        directory: created if absent; files of an earlier checkpoint are replaced.
+        meta: what to record.
+        storage: dtype of the file; half of float32's size is enough for a finished model.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / META_FILE).unlink(missing_ok=True)
+    dtype = getattr(torch, storage)
+    weights = {
+        name: value.detach().to("cpu", dtype).contiguous()
+        for name, value in model.state_dict().items()
+        if name != "lm_head.weight" and value.is_floating_point()
+    }
+    save_file(weights, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    model.config.architectures = ["LlavaForConditionalGeneration"]
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(preprocessor_config(model.config.vision_config.image_size), indent=2) + "\n"
+    )
+    record = {"format": META_FORMAT, **dataclasses.asdict(meta)}
+    (folder / META_FILE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    return folder
+
+
+def load_checkpoint(directory: str | Path) -> Checkpoint:
+    """Reads a checkpoint in float32, in evaluation mode. Only safetensors are read, and no code of the checkpoint.
+
+    Raises:
+        UsageError: the folder does not exist, is not a checkpoint of a chain, or is damaged.
+    """
+    from transformers import AutoConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+    folder = Path(directory)
+    meta = read_meta(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        token_ids(tokenizer)
+        weights = _read_weights(folder / WEIGHTS_FILE)
+        model = LlavaForConditionalGeneration(config)
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+        model.tie_weights()
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"the checkpoint {folder} cannot be read: {_first_line(error)}; train or copy it again"
+        ) from error
+    lost = [name for name in missing if name != "lm_head.weight" and not name.endswith("position_ids")]
+    if lost or unexpected:
+        names = ", ".join([*lost, *unexpected][:3])
+        raise UsageError(
+            f"the checkpoint {folder} does not hold this model's weights ({names}); train or copy it again"
+        )
+    return Checkpoint(model=model.eval(), tokenizer=tokenizer, meta=meta)
+
+
+def read_meta(directory: str | Path) -> CheckpointMeta:
+    """What pancap.json of a checkpoint folder says.
+
+    Raises:
+        UsageError: no such folder, no pancap.json in it, or one that cannot be read.
+    """
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise UsageError(f"checkpoint {folder} does not exist; give the folder that pancap train wrote")
+    path = folder / META_FILE
+    if not path.is_file():
+        raise UsageError(
+            f"{folder} is not a pancap checkpoint, it has no {META_FILE}; give OUT/checkpoint of pancap train"
+        )
+    try:
+        record = json.loads(path.read_text())
+        if record["format"] != META_FORMAT or record["coordinates"] not in ("tokens", "text"):
+            raise ValueError(f"unknown format {record['format']} or coordinates {record['coordinates']}")
+        if record["mode"] not in ("chain", "one_stage"):
+            raise ValueError(f"unknown mode {record['mode']}")
+        return CheckpointMeta(
+            coordinates=record["coordinates"], mode=record["mode"], provenance=dict(record.get("provenance") or {})
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} cannot be read: {_first_line(error)}; train or copy the checkpoint again") from error
+
+
+def _read_weights(path: Path) -> dict[str, "torch.Tensor"]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: value.to(torch.float32) for name, value in load_file(str(path)).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def _smooth_coordinates(weight: "torch.Tensor", rows: range) -> None:
+    """Coordinate embeddings: sines of the value at wavelengths from 8 to 4000 units, mixed at random, plus noise."""
+    import torch
+
+    num, width = len(rows), weight.shape[1]
+    wavelengths = torch.logspace(math.log10(8.0), math.log10(4000.0), 32)
+    phases = torch.arange(num).unsqueeze(1) * (2 * math.pi / wavelengths)
+    features = torch.cat([phases.sin(), phases.cos()], dim=1)
+    curve = features @ torch.randn(features.shape[1], width) / math.sqrt(features.shape[1] / 2)
+    with torch.no_grad():
+        weight[rows.start : rows.stop] = INIT_STD * (curve + 0.1 * torch.randn(num, width))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,144 @@
+"""The four stages as data, and the one text layout that training and inference share.
+
+A sequence is a prefix, the same for every stage of an image, and one branch per stage:
+
+    prefix: <s><image>...<image>\\n      (one <image> per patch)
+    branch: {prompt}\\n{answer}</s>
+
+Each fixed prompt is a single token of the chain's own tokenizer, so a branch costs little more than its answer.
+
+Source: the prompts are the interface constants of the released PancapChain (paper section 4 and its appendix).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pancap.caption.boxes import Box
+from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.config import ChainMode
+
+StageName = Literal["loc", "tag", "disc", "cap", "one_stage"]
+NO_INSTANCES = "None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One question to the model.
+
+    Args:
+        name: key of the stage.
+        head: fixed start of the prompt.
+        needs: what is appended to the head: nothing, the known boxes, or the known instances.
+        gives: what the answer holds.
+    """
+
+    name: StageName
+    head: str
+    needs: Literal["nothing", "boxes", "instances"]
+    gives: Literal["boxes", "instances", "caption"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState:
+    """What is known of one image between stages."""
+
+    boxes: tuple[Box, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    caption: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+STAGES: dict[StageName, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(name="loc", head="Please localize all entities in this image.", needs="nothing", gives="boxes"),
+        Stage(
+            name="tag",
+            head="Please specify the semantic tags of all entities based on their bounding boxes:",
+            needs="boxes",
+            gives="instances",
+        ),
+        Stage(
+            name="disc",
+            head="Please specify missing entities and their locations for this image based on these specified "
+            "entities:",
+            needs="instances",
+            gives="instances",
+        ),
+        Stage(
+            name="cap",
+            head="Please provide a hyper-detailed description for this image, including all entities, their "
+            "locations, attributes, and relationships, as well as the global image status, based on boxes and tags:",
+            needs="instances",
+            gives="caption",
+        ),
+        Stage(
+            name="one_stage",
+            head="Please provide a hyper-detailed description for this image, including all entities, their "
+            "locations, attributes, and relationships, as well as the global image status.",
+            needs="nothing",
+            gives="caption",
+        ),
+    )
+}
+
+STAGES_OF_MODE: dict[ChainMode, tuple[StageName, ...]] = {
+    "chain": ("loc", "tag", "disc", "cap"),
+    "one_stage": ("one_stage",),
+}
+
+
+def build_prompt(
+    stage: StageName, *, codec: BoxCodec, boxes: Sequence[Box] = (), instances: Sequence[Instance] = ()
+) -> str:
+    """The prompt of a stage, without prefix and closing line break.
+
+    Example:
+        >>> build_prompt("tag", codec=BoxCodec(coordinates="text"), boxes=[Box(0.1, 0.2, 0.3, 0.4)])
+        'Please specify ... on their bounding boxes: <box>[[100, 200, 300, 400]]</box>'
+    """
+    rule = STAGES[stage]
+    if rule.needs == "nothing":
+        return rule.head
+    known = codec.render_boxes(boxes) if rule.needs == "boxes" else codec.render_instances(instances)
+    return rule.head + codec.gap + known
+
+
+def build_answer(
+    stage: StageName,
+    *,
+    codec: BoxCodec,
+    boxes: Sequence[Box] = (),
+    instances: Sequence[Instance] = (),
+    caption: str = "",
+) -> str:
+    """The right answer of a stage, as the model is trained to write it (`disc` of no instances: `None`)."""
+    rule = STAGES[stage]
+    if rule.gives == "boxes":
+        return codec.render_boxes(boxes)
+    if rule.gives == "instances":
+        return codec.render_instances(instances) or NO_INSTANCES
+    return codec.to_model(caption)
+
+
+def prompt_of(stage: StageName, state: ChainState, *, codec: BoxCodec) -> str:
+    """The prompt of a stage from what the stages before it found."""
+    return build_prompt(stage, codec=codec, boxes=state.boxes, instances=state.instances)
+
+
+def merge_answer(stage: StageName, state: ChainState, answer: str, *, codec: BoxCodec) -> ChainState:
+    """What is known after a stage has answered; never raises, whatever the answer.
+
+    Source: paper section 4: boxes, then tags with boxes, are parsed up to the first malformed entry, exact
+    duplicates dropped; newly discovered instances are appended.
+    """
+    state = replace(state, answers={**state.answers, stage: answer})
+    if stage == "loc":
+        return replace(state, boxes=codec.parse_boxes(answer))
+    if stage == "tag":
+        return replace(state, instances=codec.parse_instances(answer))
+    if stage == "disc":
+        found = codec.parse_instances(answer)
+        return replace(state, instances=tuple(dict.fromkeys((*state.instances, *found))))
+    return replace(state, caption=codec.from_model(answer))

@@ -1,0 +1,139 @@
+"""The chain's tokenizer: byte-level BPE, digits one by one, each fixed prompt and each coordinate one token."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pancap.caption.boxes import LETTERBOX_UNITS
+from pancap.chain.boxtokens import without_boxes
+from pancap.chain.config import Coordinates
+from pancap.chain.stages import NO_INSTANCES, STAGES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD, BOS, EOS, UNK, IMAGE = "<pad>", "<s>", "</s>", "<unk>", "<image>"
+BOX, BOX_END = "<box>", "</box>"
+NUM_COORDINATES = LETTERBOX_UNITS + 1
+
+# Words with their leading space, single digits with theirs, runs of punctuation, single line breaks, other spaces.
+WORDS = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\n|[^\S\n]+"
+DIGITS_SAMPLE = "[[" + ", ".join("0123456789") + "]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIds:
+    """The ids that training and decoding need by name; `coordinates` is empty in text form."""
+
+    pad: int
+    bos: int
+    eos: int
+    image: int
+    box: int
+    newline: int
+    coordinates: range
+
+
+def train_tokenizer(
+    captions: Iterable[str], *, vocabulary_size: int = 2048, coordinates: Coordinates = "tokens"
+) -> "PreTrainedTokenizerFast":
+    """Learns a tokenizer from captions in SA-Pancap form (their boxes are cut out first).
+
+    Args:
+        captions: the training captions, and any tags that do not occur in them.
+        vocabulary_size: text tokens, bytes and special tokens included; prompts and coordinates come on top.
+        coordinates: `tokens` adds `<box>` and `<c0>` ... `<c1000>`, the last ids; `text` adds `<box>` and `</box>`.
+
+    Returns:
+        The same tokenizer for the same captions in the same order.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=[PAD, BOS, EOS, UNK, IMAGE],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    texts = [*without_boxes(list(captions)), NO_INSTANCES, NO_INSTANCES]
+    if coordinates == "text":
+        texts += [DIGITS_SAMPLE] * len(texts)
+    core.train_from_iterator(texts, trainer)
+    added = [BOX, BOX_END, *(stage.head for stage in STAGES.values())]
+    if coordinates == "tokens":
+        added.remove(BOX_END)
+        added += [f"<c{value}>" for value in range(NUM_COORDINATES)]
+    core.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=UNK,
+        additional_special_tokens=[IMAGE],
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+
+
+def token_ids(tokenizer: "PreTrainedTokenizerFast") -> TokenIds:
+    """The named ids of a chain's tokenizer.
+
+    Raises:
+        ValueError: the tokenizer lacks one of them.
+    """
+    pad, bos, eos, image, box = _ids_of(tokenizer, (PAD, BOS, EOS, IMAGE, BOX))
+    first = tokenizer.get_vocab().get("<c0>")
+    return TokenIds(
+        pad=pad,
+        bos=bos,
+        eos=eos,
+        image=image,
+        box=box,
+        newline=encode(tokenizer, "\n")[0],
+        coordinates=range(0) if first is None else range(first, first + NUM_COORDINATES),
+    )
+
+
+def encode(tokenizer: "PreTrainedTokenizerFast", text: str) -> list[int]:
+    """Ids of a text, nothing added."""
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+def decode(tokenizer: "PreTrainedTokenizerFast", ids: Sequence[int]) -> str:
+    """Text of ids, without padding, begin, end and image tokens."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def encode_prefix(tokenizer: "PreTrainedTokenizerFast", *, num_image_tokens: int) -> list[int]:
+    """Ids of the prefix that all stages of an image share (layout: `chain.stages`)."""
+    named = token_ids(tokenizer)
+    return [named.bos, *[named.image] * num_image_tokens, named.newline]
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerFast", prompt: str) -> list[int]:
+    """Ids of a branch up to where the answer begins."""
+    return encode(tokenizer, f"{prompt}\n")
+
+
+def encode_answer(tokenizer: "PreTrainedTokenizerFast", answer: str) -> list[int]:
+    """Ids of an answer with its end."""
+    return [*encode(tokenizer, answer), int(tokenizer.eos_token_id)]
+
+
+def _ids_of(tokenizer: "PreTrainedTokenizerFast", tokens: Sequence[str]) -> list[int]:
+    vocabulary = tokenizer.get_vocab()
+    missing = [token for token in tokens if token not in vocabulary]
+    if missing:
+        raise ValueError(f"a chain's tokenizer needs {', '.join(missing)}; train it with pancap.chain.tokenizer")
+    return [vocabulary[token] for token in tokens]
