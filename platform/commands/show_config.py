@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -56,7 +57,7 @@ def _field_notes(schema: type) -> dict[str, str]:
     tree = ast.parse(Path(inspect.getfile(schema)).read_text(encoding="utf-8"))
     body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == schema.__name__)
     notes = {}
-    for field, note in zip(body, body[1:], strict=False):
+    for field, note in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant):
             notes[ast.unparse(field.target)] = " ".join(str(note.value.value).split())
     return notes

@@ -137,7 +137,7 @@ def build_http(config: ServeConfig, *, api_key: str | None) -> Any:
             logger.exception("request %s failed", request_id, exc_info=error)
         body = {"error": {"type": refusal.type, "message": refusal.message, "request_id": request_id}}
         headers = {"Retry-After": "1"} if refusal.status == 429 else {}
-        return JSONResponse(body, status_code=refusal.status, headers={"X-Request-Id": request_id, **headers})
+        return JSONResponse(body, status_code=refusal.status, headers=headers)
 
     form = {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}, "required": ["image"]}
     request_body = {
@@ -159,14 +159,14 @@ def build_http(config: ServeConfig, *, api_key: str | None) -> Any:
         summary="Caption one image",
     )
     async def caption(request: Request) -> Any:
-        request_id = uuid.uuid4().hex
+        request_id = request.headers.get("x-request-id") or uuid.uuid4().hex  # Serve's proxy sets one
         try:
             check_key(request, api_key)
             data = await read_image_bytes(request, max_body_bytes=config.max_body_bytes)
             answer = await _ingress().caption(data)
         except Exception as error:
             return answer_error(error, request_id)
-        return JSONResponse({"request_id": request_id, **answer}, headers={"X-Request-Id": request_id})
+        return JSONResponse({"request_id": request_id, **answer})
 
     @app.get("/healthz", summary="Is a model ready to answer?")
     async def healthz() -> Any:

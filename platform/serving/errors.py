@@ -20,7 +20,7 @@ def to_http(error: BaseException) -> HttpError:
     if isinstance(error, HttpError):
         return error
     if isinstance(error, ImageRefusedError):
-        return HttpError(status=422, type="image_refused", message=str(error))
+        return HttpError(status=422, type="image_refused", message=error.message)
     if isinstance(error, asyncio.TimeoutError | TimeoutError):
         return HttpError(status=504, type="deadline", message="the request took too long; try again or raise the limit")
     if _is_backpressure(error):

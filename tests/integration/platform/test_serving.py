@@ -68,6 +68,7 @@ def endpoint():
 def test_multipart_and_base64_give_the_same_caption(endpoint):
     multipart = endpoint.post("/v1/caption", files={"image": ("a.png", png(), "image/png")})
     encoded = endpoint.post("/v1/caption", json={"image": base64.b64encode(png()).decode()})
+    assert multipart.status_code == 200, multipart.text
     assert multipart.status_code == encoded.status_code == 200
     answer = multipart.json()
     assert answer["caption"] == encoded.json()["caption"] == "A picture 30 wide."

@@ -1,0 +1,92 @@
+"""The command line as a user meets it: help, one-sentence errors, exit codes."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from pancap.configs import StoppedError, TooManyBadRowsError, UsageError
+from pancap.platform import cli
+
+
+def pancap(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "pancap.platform.cli", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_help_lists_every_verb_and_loads_no_heavy_library():
+    code = (
+        "import sys; sys.argv = ['pancap', '--help']\n"
+        "from pancap.platform.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'ray', 'transformers', 'mlflow', 'numpy', 'omegaconf') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    for verb in ("quickstart", "doctor", "scenes", "engine", "train", "caption", "score", "serve", "config"):
+        assert verb in done.stdout
+    assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("engine", "run", "sourse=x", "out=y"), "did you mean source?"),
+        (("engine", "run", "source=/nowhere/at/all", "out=y"), "/nowhere/at/all"),
+        (("scenes", "--config", "nowhere.yaml"), "nowhere.yaml does not exist"),
+        (("scenes", "num=many", "out=x"), "num"),
+        (("scenes", "num"), "key=value"),
+        (("scenes",), "out is required"),
+        (("serve", "port=0"), "port must be 1..65535"),
+        (("serve", "checkpoint=/nowhere"), "/nowhere"),
+        (("score", "nowhere.json", "nowhere.json"), "nowhere.json"),
+        (("config", "nothing"), "choose one of"),
+        (("fly",), "No such command"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = pancap(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("wrong"), 2),
+        (TooManyBadRowsError("bad"), 3),
+        (StoppedError("stopped"), 4),
+        (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device", "/full/disk"), 4),
+    ],
+)
+def test_each_kind_of_failure_has_its_exit_code(error, code, monkeypatch, capsys):
+    """R28, R34."""
+
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == code
+    if isinstance(error, OSError):
+        assert "/full/disk" in capsys.readouterr().err
+
+
+def test_every_setting_of_every_verb_is_described():
+    from importlib import import_module
+
+    from pancap.platform.commands.show_config import SCHEMAS, describe
+
+    for target in SCHEMAS.values():
+        module, _, name = target.partition(":")
+        lines = describe(getattr(import_module(module), name))
+        assert lines, target
+        undocumented = [line for line in lines if "  # " not in line]
+        assert not undocumented, target
