@@ -1,0 +1,1 @@
+"""Captioners: from an image and its detections to a panoptic caption."""
