@@ -7,17 +7,16 @@ Inside they stand in the frame that the vision tower sees, so that a coordinate 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pancap.caption.boxes import LETTERBOX_UNITS, Box
-from pancap.caption.letterbox import from_letterbox, to_letterbox
+from pancap.caption.boxes import Box
+from pancap.caption.formats import asmv2, sapancap
+from pancap.caption.letterbox import to_letterbox
 from pancap.chain.config import Coordinates
 
-SAPANCAP_BOX = re.compile(r"[ ]?\[\[\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)\s*\]\]")
-TOKEN_BOX = re.compile(r"<box><c(\d{1,4})><c(\d{1,4})><c(\d{1,4})><c(\d{1,4})>")
-TEXT_BOX = re.compile(r"<box>\[\[\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\]\]</box>")
-LEFTOVER = re.compile(r"[ ]?(</?box>|<c\d{1,4}>)")
+TOKEN_BOX = re.compile(r" ?<box><c(\d{1,4})><c(\d{1,4})><c(\d{1,4})><c(\d{1,4})>")
+LOOSE_TOKENS = re.compile(r"(?:<box>(?!\[)|<c\d{1,4}>)+")
 
 Units = tuple[int, int, int, int]
 
@@ -48,19 +47,14 @@ class BoxCodec:
     width: int = 1
     height: int = 1
 
+    @property
+    def gap(self) -> str:
+        """What stands between a word and the box that follows it."""
+        return "" if self.coordinates == "tokens" else " "
+
     def to_units(self, box: Box) -> Units:
         """The box in 1/1000 of the padded square; at least one unit wide and high, even for the thinnest box."""
         return to_letterbox(box, width=self.width, height=self.height)
-
-    def from_units(self, units: Units) -> Box | None:
-        """The box in fractions, three decimals; None if the corners are out of order or nothing is inside the image."""
-        if any(unit > LETTERBOX_UNITS for unit in units):
-            return None
-        try:
-            box = from_letterbox(units, width=self.width, height=self.height)
-            return Box(*(round(value, 3) for value in box.as_tuple()))
-        except ValueError:
-            return None
 
     def limits(self) -> Units:
         """Smallest and largest units inside the image: (x_min, y_min, x_max, y_max)."""
@@ -68,10 +62,9 @@ class BoxCodec:
 
     def render_box(self, box: Box) -> str:
         """One box as model text."""
-        units = self.to_units(box)
-        if self.coordinates == "tokens":
-            return "<box>" + "".join(f"<c{unit}>" for unit in units)
-        return f"<box>[[{', '.join(map(str, units))}]]</box>"
+        if self.coordinates == "text":
+            return asmv2.render_box(box, width=self.width, height=self.height)
+        return "<box>" + "".join(f"<c{unit}>" for unit in self.to_units(box))
 
     def render_boxes(self, boxes: Iterable[Box]) -> str:
         """A list of boxes as model text."""
@@ -84,78 +77,43 @@ class BoxCodec:
         return ", ".join(f"{item.tag} {self.render_box(item.box)}" for item in instances)
 
     def parse_boxes(self, text: str) -> tuple[Box, ...]:
-        """Boxes of a list, exact duplicates dropped, up to the first malformed entry."""
-        return tuple(dict.fromkeys(box for words, box in self._entries(text) if not words))
+        """Boxes of a list, exact duplicates dropped, up to the first malformed entry. Never raises."""
+        return asmv2.parse_boxes(self._as_asmv2(text, after=", "), width=self.width, height=self.height).boxes
 
     def parse_instances(self, text: str) -> tuple[Instance, ...]:
-        """Tags with boxes of a list, exact duplicates dropped, up to the first malformed entry."""
-        found: dict[Instance, None] = {}
-        for words, box in self._entries(text):
-            if not words:
-                break
-            found[Instance(tag=words, box=box)] = None
-        return tuple(found)
+        """Tags with boxes of a list, exact duplicates dropped, up to the first malformed entry. Never raises."""
+        parsed = asmv2.parse_instances(self._as_asmv2(text, after=", "), width=self.width, height=self.height)
+        return tuple(Instance(tag=tag, box=box) for tag, box in parsed.instances if box is not None)
 
     def to_model(self, caption: str) -> str:
-        """A caption in SA-Pancap form as model text; boxes that are none are left out."""
-
-        def spell(match: re.Match[str]) -> str:
-            try:
-                box = Box(*(float(value) for value in match.groups()))
-            except ValueError:
-                return ""
-            return self.gap + self.render_box(box)
-
-        return SAPANCAP_BOX.sub(spell, caption)
+        """A caption in SA-Pancap form as model text; malformed boxes are left out. Never raises."""
+        pieces: list[str] = []
+        for segment in sapancap.parse(caption).segments:
+            if isinstance(segment, str):
+                pieces.append(segment)
+                continue
+            if self.coordinates == "tokens" and pieces:
+                pieces[-1] = pieces[-1].removesuffix(" ")
+            pieces.append(self.render_box(segment))
+        return "".join(pieces)
 
     def from_model(self, text: str) -> str:
         """Model text as a caption in SA-Pancap form; malformed boxes are left out. Never raises."""
+        parsed = asmv2.parse(self._as_asmv2(text, after=""), width=self.width, height=self.height)
+        return sapancap.render(parsed.segments).strip()
 
-        def spell(match: re.Match[str]) -> str:
-            values = tuple(int(value) for value in match.groups())
-            box = self.from_units((values[0], values[1], values[2], values[3]))
-            return "" if box is None else " " + render_sapancap_box(box)
-
-        spelled = re.sub(r"[ ]?" + self._pattern.pattern, spell, text)
-        return LEFTOVER.sub("", spelled).strip()
-
-    @property
-    def gap(self) -> str:
-        """What stands between a word and the box that follows it."""
-        return "" if self.coordinates == "tokens" else " "
-
-    @property
-    def _pattern(self) -> re.Pattern[str]:
-        return TOKEN_BOX if self.coordinates == "tokens" else TEXT_BOX
-
-    def _entries(self, text: str) -> Iterator[tuple[str, Box]]:
-        end = 0
-        for match in self._pattern.finditer(text):
-            words = text[end : match.start()].strip(" ,\n")
-            values = tuple(int(value) for value in match.groups())
-            box = self.from_units((values[0], values[1], values[2], values[3]))
-            if box is None or "<" in words:
-                return
-            yield words, box
-            end = match.end()
+    def _as_asmv2(self, text: str, *, after: str) -> str:
+        """Coordinate tokens respelled as ASMv2 digits, with `after` behind each box; loose tokens as unclosed boxes."""
+        if self.coordinates == "text":
+            return text
+        respelled = TOKEN_BOX.sub(rf" <box>[[\1, \2, \3, \4]]</box>{after}", text)
+        return LOOSE_TOKENS.sub("<box>", respelled)
 
 
-def render_sapancap_box(box: Box) -> str:
-    """`[[x1, y1, x2, y2]]` with three decimals, as SA-Pancap writes it."""
-    return f"[[{', '.join(f'{value:.3f}' for value in box.as_tuple())}]]"
-
-
-def caption_boxes(caption: str) -> tuple[Box, ...]:
-    """The distinct boxes of a caption in SA-Pancap form, in order of appearance."""
-    found: dict[Box, None] = {}
-    for match in SAPANCAP_BOX.finditer(caption):
-        try:
-            found[Box(*(float(value) for value in match.groups()))] = None
-        except ValueError:
-            continue
-    return tuple(found)
-
-
-def without_boxes(captions: Sequence[str]) -> Iterator[str]:
-    """Captions with their boxes cut out: what a tokenizer learns its words from."""
-    return (SAPANCAP_BOX.sub("", caption) for caption in captions)
+def without_boxes(captions: Iterable[str]) -> Iterator[str]:
+    """Captions with their boxes cut out, and the space before each: what a tokenizer learns its words from."""
+    for caption in captions:
+        segments = sapancap.parse(caption).segments
+        before_box = [isinstance(part, Box) for part in (*segments[1:], "")]
+        texts = zip(segments, before_box, strict=True)
+        yield "".join(part.removesuffix(" ") if cut else part for part, cut in texts if isinstance(part, str))

@@ -65,7 +65,7 @@ def train_tokenizer(
         special_tokens=[PAD, BOS, EOS, UNK, IMAGE],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    texts = [*without_boxes(list(captions)), NO_INSTANCES, NO_INSTANCES]
+    texts = [*without_boxes(captions), NO_INSTANCES, NO_INSTANCES]
     if coordinates == "text":
         texts += [DIGITS_SAMPLE] * len(texts)
     core.train_from_iterator(texts, trainer)

@@ -1,0 +1,1 @@
+"""What can run the chain's stages: one protocol, one file per engine."""

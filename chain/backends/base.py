@@ -1,0 +1,46 @@
+"""The protocol between the stages and whatever runs the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.config import Coordinates
+from pancap.chain.stages import ChainState, StageName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One stage asked of one image.
+
+    Args:
+        image: index in the encoded batch.
+        stage: which question.
+        state: what the stages before found; the prompt and the constraints follow from it.
+    """
+
+    image: int
+    stage: StageName
+    state: ChainState
+
+
+class EncodedImages(Protocol):
+    """A batch of images, encoded once and kept by the backend for all stages."""
+
+    codecs: tuple[BoxCodec, ...]
+
+
+class Backend(Protocol):
+    """Answers the stages' questions about images."""
+
+    coordinates: Coordinates
+
+    def encode(self, images: Sequence[np.ndarray]) -> EncodedImages:
+        """Takes in a batch of (H, W, 3) uint8 images, each encoded once."""
+        ...
+
+    def answer(self, encoded: EncodedImages, questions: Sequence[Question]) -> list[str]:
+        """The model's answers as model text, in the order of the questions."""
+        ...

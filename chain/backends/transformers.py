@@ -1,0 +1,79 @@
+"""The chain on plain transformers and torch, with the project's own batched decoding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pancap.chain.backends.base import Question
+from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.config import DecodingConfig
+from pancap.chain.decoding import Branch, decode_branches, encode_prefix
+from pancap.chain.grammar import AnswerRules
+from pancap.chain.images import to_pixels
+from pancap.chain.stages import ChainState, StageName, prompt_of
+from pancap.chain.tokenizer import decode, encode_prompt
+
+if TYPE_CHECKING:
+    from pancap.chain.decoding import KeyValueCache
+    from pancap.chain.model import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedBatch:
+    """Keys and values of the images' prefixes, and how each image spells boxes."""
+
+    prefix: "KeyValueCache"
+    codecs: tuple[BoxCodec, ...]
+
+
+class TransformersBackend:
+    """Runs a checkpoint in this process.
+
+    Args:
+        checkpoint: from `load_checkpoint`.
+        decoding: limits and constraints.
+    """
+
+    def __init__(self, checkpoint: "Checkpoint", *, decoding: DecodingConfig | None = None) -> None:
+        """Keeps the model; nothing is run."""
+        self.checkpoint = checkpoint
+        self.decoding = decoding or DecodingConfig()
+        self.coordinates = checkpoint.meta.coordinates
+        self.num_images_encoded = 0
+
+    def encode(self, images: Sequence[np.ndarray]) -> EncodedBatch:
+        """Runs the vision tower and the shared prefix once per image."""
+        prefix = encode_prefix(self.checkpoint, to_pixels(images, image_px=self.checkpoint.image_px))
+        self.num_images_encoded += len(images)
+        codecs = [
+            BoxCodec(coordinates=self.coordinates, width=image.shape[1], height=image.shape[0]) for image in images
+        ]
+        return EncodedBatch(prefix=prefix, codecs=tuple(codecs))
+
+    def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[str]:
+        """Decodes all questions as one batch."""
+        tokenizer = self.checkpoint.tokenizer
+        branches = []
+        for question in questions:
+            codec = encoded.codecs[question.image]
+            prompt = prompt_of(question.stage, question.state, codec=codec)
+            branches.append(
+                Branch(
+                    image=question.image,
+                    prompt_ids=tuple(encode_prompt(tokenizer, prompt)),
+                    max_new_tokens=self.decoding.max_new_tokens(question.stage),
+                    rules=self._rules(question.stage, question.state, codec=codec),
+                )
+            )
+        answers = decode_branches(
+            self.checkpoint, encoded.prefix, branches=branches, repeat_window=self.decoding.repeat_window
+        )
+        return [decode(tokenizer, ids) for ids in answers]
+
+    def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | None:
+        if self.coordinates != "tokens" or not self.decoding.enable_constraints:
+            return None
+        boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in state.instances)
+        return AnswerRules(stage=stage, limits=codec.limits(), known=tuple(codec.to_units(box) for box in boxes))

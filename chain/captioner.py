@@ -1,0 +1,144 @@
+"""Captions for images: the stages driven over a backend, batch by batch."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pancap.caption.boxes import Box
+from pancap.caption.content import Entity
+from pancap.caption.formats import sapancap
+from pancap.chain.backends.base import Backend, EncodedImages, Question
+from pancap.chain.config import ChainMode, DecodingConfig
+from pancap.chain.stages import STAGES_OF_MODE, ChainState, StageName, merge_answer
+
+MAX_TAG_WORDS = 3
+DETERMINERS = frozenset(
+    {"a", "an", "the", "this", "that", "its", "his", "her", "their", "some", "one", "two", "another"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainResult:
+    """What the chain says of one image.
+
+    Args:
+        caption: SA-Pancap style text, boxes in fractions of the image.
+        entities: tags with boxes: of the stages, or (one stage) read from the caption.
+        stages: each stage's answer as the model wrote it.
+        timings_s: seconds per step (`encode`, then the stages) of the batch that held the image.
+    """
+
+    caption: str
+    entities: tuple[Entity, ...]
+    stages: dict[str, str]
+    timings_s: dict[str, float]
+
+
+class Captioner:
+    """Captions images with one backend; safe to call from several threads as far as the backend is.
+
+    Args:
+        backend: runs the model.
+        mode: the stages to go through.
+        batch_size: images in flight.
+    """
+
+    def __init__(self, backend: Backend, *, mode: ChainMode = "chain", batch_size: int = 16) -> None:
+        """Keeps its parts."""
+        self.backend = backend
+        self.mode: ChainMode = mode
+        self.batch_size = batch_size
+
+    def caption(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
+        """Captions (H, W, 3) uint8 images; the same images give the same captions."""
+        results: list[ChainResult] = []
+        for start in range(0, len(images), self.batch_size):
+            results += self._caption_batch(images[start : start + self.batch_size])
+        return results
+
+    def _caption_batch(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
+        started = time.perf_counter()
+        encoded = self.backend.encode(images)
+        timings_s = {"encode": time.perf_counter() - started}
+        states = [ChainState() for _ in images]
+        for stage in STAGES_OF_MODE[self.mode]:
+            started = time.perf_counter()
+            states = self._run_stage(stage, states, encoded=encoded)
+            timings_s[stage] = time.perf_counter() - started
+        return [
+            ChainResult(
+                caption=state.caption,
+                entities=_entities(state),
+                stages=dict(state.answers),
+                timings_s=dict(timings_s),
+            )
+            for state in states
+        ]
+
+    def _run_stage(self, stage: StageName, states: Sequence[ChainState], *, encoded: EncodedImages) -> list[ChainState]:
+        """Asks a stage of every image; one that has nothing to ask about (no boxes to tag) answers nothing."""
+        questions = [
+            Question(image=index, stage=stage, state=state)
+            for index, state in enumerate(states)
+            if stage != "tag" or state.boxes
+        ]
+        answers = dict.fromkeys(range(len(states)), "")
+        written = self.backend.answer(encoded, questions)
+        answers |= {question.image: answer for question, answer in zip(questions, written, strict=True)}
+        return [
+            merge_answer(stage, state, answers[index], codec=encoded.codecs[index])
+            for index, state in enumerate(states)
+        ]
+
+
+def load_captioner(
+    directory: str | Path,
+    *,
+    batch_size: int = 16,
+    mode: Literal["checkpoint", "chain", "one_stage"] = "checkpoint",
+    decoding: DecodingConfig | None = None,
+) -> Captioner:
+    """A captioner from a checkpoint folder, on transformers in this process.
+
+    Args:
+        directory: the folder that training wrote.
+        batch_size: images in flight.
+        mode: `checkpoint` takes the stages that the checkpoint was trained for.
+        decoding: limits and constraints.
+
+    Raises:
+        UsageError: no checkpoint there.
+    """
+    from pancap.chain.backends.transformers import TransformersBackend
+    from pancap.chain.model import load_checkpoint
+
+    checkpoint = load_checkpoint(directory)
+    return Captioner(
+        TransformersBackend(checkpoint, decoding=decoding),
+        mode=checkpoint.meta.mode if mode == "checkpoint" else mode,
+        batch_size=batch_size,
+    )
+
+
+def _entities(state: ChainState) -> tuple[Entity, ...]:
+    found = [(instance.tag, instance.box) for instance in state.instances] or _read_entities(state.caption)
+    return tuple(Entity(id=index, tag=tag, box=box) for index, (tag, box) in enumerate(found, start=1))
+
+
+def _read_entities(caption: str) -> list[tuple[str, Box]]:
+    """Boxes of a caption, each named by the words before it: up to three, back to the last determiner."""
+    found: dict[Box, str] = {}
+    words: list[str] = []
+    for segment in sapancap.parse(caption).segments:
+        if isinstance(segment, str):
+            words = re.split(r"[^\w\s'-]", segment.lower())[-1].split()
+            continue
+        cuts = [index for index, word in enumerate(words) if word in DETERMINERS]
+        phrase = words[cuts[-1] + 1 :] if cuts else words
+        found.setdefault(segment, " ".join(phrase[-MAX_TAG_WORDS:]) or "object")
+    return [(tag, box) for box, tag in found.items()]

@@ -1,0 +1,114 @@
+"""What an answer may hold next: boxes that are complete, ordered, inside the image and, where given, known.
+
+One `AnswerGrammar` follows one row of a batch, token by token. It is used with coordinate tokens only: there a box is
+five tokens, so that the rules are ranges of ids.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pancap.chain.boxtokens import Units
+from pancap.chain.stages import StageName
+from pancap.chain.tokenizer import TokenIds
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_TAG_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRules:
+    """The boxes that an answer may hold.
+
+    Args:
+        stage: decides what may stand between boxes.
+        limits: smallest and largest coordinate in the image, (x_min, y_min, x_max, y_max).
+        known: boxes of the stages before: written in this order in `tag`, the only ones allowed in `cap`.
+    """
+
+    stage: StageName
+    limits: Units
+    known: tuple[Units, ...] = ()
+
+
+class AnswerGrammar:
+    """Follows one answer and chooses its next token among those that the rules allow.
+
+    Args:
+        rules: what the answer may hold.
+        ids: named ids of a tokenizer with coordinate tokens.
+    """
+
+    def __init__(self, rules: AnswerRules, *, ids: TokenIds) -> None:
+        """Starts before the first token."""
+        self.rules = rules
+        self.ids = ids
+        self.corners: list[int] | None = None
+        self.num_boxes = 0
+        self.num_words = 0
+
+    def choose(self, logits_V: "torch.Tensor") -> int:
+        """The allowed token with the highest logit; the grammar moves on past it."""
+        token = self._choose_corner(logits_V) if self.corners is not None else self._choose_free(logits_V)
+        self._advance(token)
+        return token
+
+    def _choose_corner(self, logits_V: "torch.Tensor") -> int:
+        assert self.corners is not None
+        allowed = self._allowed_corners()
+        first = self.ids.coordinates.start
+        if isinstance(allowed, range):
+            scores = logits_V[first + allowed.start : first + allowed.stop]
+            return first + allowed.start + int(scores.argmax())
+        return first + max(allowed, key=lambda value: float(logits_V[first + value]))
+
+    def _choose_free(self, logits_V: "torch.Tensor") -> int:
+        forced = self._forced()
+        if forced is not None:
+            return forced
+        ids, banned = self.ids, [self.ids.pad, self.ids.bos, self.ids.image]
+        if self.rules.stage == "loc":
+            return ids.box if logits_V[ids.box] > logits_V[ids.eos] else ids.eos
+        if self.rules.stage == "tag":
+            banned.append(ids.eos)
+            if self.num_words == 0:
+                banned.append(ids.box)
+        scores = logits_V.clone()
+        scores[banned] = float("-inf")
+        scores[ids.coordinates.start : ids.coordinates.stop] = float("-inf")
+        return int(scores.argmax())
+
+    def _forced(self) -> int | None:
+        """The only possible token outside a box, if there is one."""
+        if self.rules.stage == "tag":
+            if self.num_boxes == len(self.rules.known):
+                return self.ids.eos
+            if self.num_words == MAX_TAG_TOKENS:
+                return self.ids.box
+        return None
+
+    def _allowed_corners(self) -> Sequence[int]:
+        """Values of the next coordinate."""
+        assert self.corners is not None
+        written, rules = tuple(self.corners), self.rules
+        if rules.stage == "tag":
+            return (rules.known[self.num_boxes][len(written)],)
+        if rules.stage == "cap" and rules.known:
+            fitting = (box for box in rules.known if box[: len(written)] == written)
+            return tuple(dict.fromkeys(box[len(written)] for box in fitting))
+        x_min, y_min, x_max, y_max = rules.limits
+        if len(written) < 2:
+            return range(x_min, x_max) if not written else range(y_min, y_max)
+        return range(written[0] + 1, x_max + 1) if len(written) == 2 else range(written[1] + 1, y_max + 1)
+
+    def _advance(self, token: int) -> None:
+        if self.corners is None:
+            self.num_words += 1
+            if token == self.ids.box:
+                self.corners = []
+            return
+        self.corners.append(token - self.ids.coordinates.start)
+        if len(self.corners) == 4:
+            self.corners, self.num_boxes, self.num_words = None, self.num_boxes + 1, 0
