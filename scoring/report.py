@@ -1,0 +1,226 @@
+"""The result of a scoring run: means over images, their intervals, and what produced them."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS, Dimension, ImageScore, Interval, combine
+from pancap.scoring.statistics import bootstrap_means, column_means, interval_95, overall_of_means
+
+_PACKAGES = ("pancap", "numpy", "scipy", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionReport:
+    """Means of one dimension over the images that have it.
+
+    Args:
+        precision, recall, f1: means, 0..1. `f1` is the mean of the images' F1, not the F1 of the means.
+        interval: 95 % bootstrap interval of f1; None without bootstrap.
+        num_images: images where either caption has such an item.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    interval: Interval | None
+    num_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreReport:
+    """Everything a scoring run has to say.
+
+    Args:
+        overall: 0..410, tag + loc + att + rel + 0.1 * glo, the means' F1 in percent.
+        overall_interval: its 95 % bootstrap interval over images.
+        overall_without_location: 0..310.
+        dimensions: figures of each; None where no image has such an item on either side.
+        images: figures of each image, by its id.
+        n: images scored.
+        n_invalid: of them, candidates that were empty (scored 0, never left out).
+        missing: images that only one side has; only with `allow_missing`.
+        words_per_caption, reference_words_per_caption: means, boxes left out.
+        judge, rules, encoder: what the figures were made with.
+        versions: of the packages that matter.
+    """
+
+    overall: float
+    overall_interval: Interval | None
+    overall_without_location: float
+    dimensions: Mapping[Dimension, DimensionReport | None]
+    images: Mapping[str, ImageScore]
+    n: int
+    n_invalid: int
+    missing: tuple[str, ...] = ()
+    words_per_caption: float
+    reference_words_per_caption: float
+    judge: str
+    rules: str
+    encoder: str
+    versions: Mapping[str, str]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures must know."""
+        notes = []
+        if self.judge.startswith("rule"):
+            notes.append("the judge is rule-based: figures are not comparable with those of an LLM judge")
+        absent = [DIMENSION_TITLES[name] for name in DIMENSIONS if self.dimensions[name] is None]
+        if absent:
+            notes.append(f"no caption on either side has {', '.join(absent)}: overall is scaled up from the rest")
+        if self.n_invalid:
+            notes.append(f"{self.n_invalid} of {self.n} candidates are empty and score 0")
+        if self.missing:
+            notes.append(f"{len(self.missing)} images stand on one side only and were left out")
+        if self.encoder == "none":
+            notes.append("no encoder: only equal tags and WordNet synonyms match")
+        return tuple(notes)
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures for a tracking server: `overall`, `tag_f1`, `tag_precision`, ..., in percent."""
+        figures = {"overall": self.overall, "overall_without_location": self.overall_without_location}
+        if self.overall_interval:
+            figures |= {"overall_low": self.overall_interval.low, "overall_high": self.overall_interval.high}
+        for name, dimension in self.dimensions.items():
+            if dimension:
+                figures |= {
+                    f"{name}_f1": 100 * dimension.f1,
+                    f"{name}_precision": 100 * dimension.precision,
+                    f"{name}_recall": 100 * dimension.recall,
+                }
+        return figures | {"words_per_caption": self.words_per_caption, "n": self.n, "n_invalid": self.n_invalid}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the images' own figures (see `images_to_dict`). F1 figures 0..1, overall in percent."""
+        return {
+            "overall": self.overall,
+            "overall_interval": asdict(self.overall_interval) if self.overall_interval else None,
+            "overall_without_location": self.overall_without_location,
+            "dimensions": {name: asdict(value) if value else None for name, value in self.dimensions.items()},
+            "n": self.n,
+            "n_invalid": self.n_invalid,
+            "missing": list(self.missing),
+            "words_per_caption": self.words_per_caption,
+            "reference_words_per_caption": self.reference_words_per_caption,
+            "judge": self.judge,
+            "rules": self.rules,
+            "encoder": self.encoder,
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+        }
+
+    def images_to_dict(self) -> dict[str, Any]:
+        """JSON-ready figures of each image."""
+        return {image: score.to_dict() for image, score in self.images.items()}
+
+    def render(self) -> str:
+        """A table for a terminal, in percent."""
+        lines = [f"{'':<14}{'P':>7}{'R':>7}{'F1':>7}   {'95 % interval':<18}{'images':>7}"]
+        for name, value in self.dimensions.items():
+            title = DIMENSION_TITLES[name]
+            if value is None:
+                lines.append(f"{title:<14}{'-':>7}{'-':>7}{'-':>7}   {'':<18}{0:>7}")
+                continue
+            figures = "".join(f"{100 * figure:>7.2f}" for figure in (value.precision, value.recall, value.f1))
+            lines.append(
+                f"{title:<14}{figures}   {_render_interval(value.interval, scale=100):<18}{value.num_images:>7}"
+            )
+        lines.append(f"{'overall':<28}{self.overall:>7.2f}   {_render_interval(self.overall_interval):<18}{self.n:>7}")
+        lines.append(
+            f"rules {self.rules} · judge {self.judge} · encoder {self.encoder} · "
+            f"{self.words_per_caption:.0f} words a caption (reference {self.reference_words_per_caption:.0f})"
+        )
+        return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+
+def build_report(
+    images: Mapping[str, ImageScore],
+    *,
+    bootstrap: int,
+    seed: int,
+    reference_words: int,
+    missing: tuple[str, ...] = (),
+    judge: str,
+    rules: str,
+    encoder: str,
+) -> ScoreReport:
+    """Means and intervals over images.
+
+    Args:
+        images: figures of each image.
+        bootstrap: resamples; 0 for no intervals.
+        seed: of the resampling.
+        reference_words: words of all references together.
+        missing: images left out.
+        judge, rules, encoder: what the figures were made with.
+    """
+    f1_ND = f1_matrix(images)
+    samples_BD = bootstrap_means(f1_ND, num_resamples=bootstrap, seed=seed)
+    means_D = column_means(f1_ND)
+    overall = overall_of_means(means_D[None])[0]
+    without_location = {name: float(means_D[i]) for i, name in enumerate(DIMENSIONS) if name != "loc"}
+    return ScoreReport(
+        overall=float(overall),
+        overall_interval=interval_95(overall_of_means(samples_BD)),
+        overall_without_location=combine(
+            {name: f1 for name, f1 in without_location.items() if not np.isnan(f1)}, maximum=310.0
+        ),
+        dimensions={
+            name: _dimension_report(images, name, interval=interval_95(samples_BD[:, i]))
+            for i, name in enumerate(DIMENSIONS)
+        },
+        images=images,
+        n=len(images),
+        n_invalid=sum(not score.is_valid for score in images.values()),
+        missing=missing,
+        words_per_caption=sum(score.num_words for score in images.values()) / max(1, len(images)),
+        reference_words_per_caption=reference_words / max(1, len(images)),
+        judge=judge,
+        rules=rules,
+        encoder=encoder,
+        versions=_versions(),
+    )
+
+
+def f1_matrix(images: Mapping[str, ImageScore]) -> np.ndarray:
+    """F1 of each image (rows, in the mapping's order) and dimension (columns as `DIMENSIONS`); NaN where None."""
+    rows = [
+        [figures.f1 if (figures := score.dimension(name)) else np.nan for name in DIMENSIONS]
+        for score in images.values()
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(DIMENSIONS))
+
+
+def _dimension_report(
+    images: Mapping[str, ImageScore], name: Dimension, *, interval: Interval | None
+) -> DimensionReport | None:
+    found = [figures for score in images.values() if (figures := score.dimension(name))]
+    if not found:
+        return None
+    return DimensionReport(
+        precision=float(np.mean([figures.precision for figures in found])),
+        recall=float(np.mean([figures.recall for figures in found])),
+        f1=float(np.mean([figures.f1 for figures in found])),
+        interval=interval,
+        num_images=len(found),
+    )
+
+
+def _render_interval(interval: Interval | None, *, scale: float = 1.0) -> str:
+    return f"[{scale * interval.low:.2f}, {scale * interval.high:.2f}]" if interval else ""
+
+
+def _versions() -> dict[str, str]:
+    """Python and the packages that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

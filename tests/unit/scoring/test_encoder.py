@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+import pytest
+
+from pancap.configs.errors import UsageError
+from pancap.scoring.encoder import NoEncoder, load_encoder
+
+
+def test_no_encoder_needs_no_torch_and_knows_no_similarity():
+    assert load_encoder("none").similarities(["a", "b"], ["c"]).tolist() == [[0.0], [0.0]]
+    code = "import sys, pancap.scoring.score as s; s.load_encoder('none'); print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path):
+    with pytest.raises(UsageError, match="minilm, none or a model folder"):
+        load_encoder(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"has no model\.safetensors"):
+        load_encoder(str(tmp_path))
+
+
+def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"poison")
+    monkeypatch.setattr("pancap.scoring.encoder._find_minilm", lambda: tmp_path)
+    with pytest.raises(UsageError, match=r"has sha256 .* expected 53aa51172d"):
+        from pancap.scoring import encoder
+
+        encoder._load_minilm.__wrapped__()
+
+
+def test_no_encoder_is_named_in_results():
+    assert NoEncoder().name == "none"
