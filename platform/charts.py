@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pancap.scoring.results import ScoreReport
-
-DIMENSIONS = ("tag", "loc", "att", "rel", "glo")
+    from pancap.scoring.report import ScoreReport
 
 
 def five_dimensions_chart(reports: Mapping[str, "ScoreReport"], path: Path) -> Path:
@@ -19,20 +17,16 @@ def five_dimensions_chart(reports: Mapping[str, "ScoreReport"], path: Path) -> P
     """
     from matplotlib.figure import Figure
 
+    from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS
+
     figure = Figure(figsize=(8, 4.2), dpi=110, layout="constrained")
     axes = figure.subplots()
     width = 0.8 / max(len(reports), 1)
     for index, (name, report) in enumerate(reports.items()):
-        heights = [100 * report.dimension(dimension).f1 for dimension in DIMENSIONS]
-        low = [100 * report.dimension(dimension).interval[0] for dimension in DIMENSIONS]
-        high = [100 * report.dimension(dimension).interval[1] for dimension in DIMENSIONS]
-        errors = [
-            [max(height - bottom, 0) for height, bottom in zip(heights, low, strict=True)],
-            [max(top - height, 0) for height, top in zip(heights, high, strict=True)],
-        ]
+        heights, errors = _bars(report)
         places = [position + (index - (len(reports) - 1) / 2) * width for position in range(len(DIMENSIONS))]
         axes.bar(places, heights, width=width * 0.92, yerr=errors, capsize=3, label=f"{name}: {report.overall:.1f}")
-    axes.set_xticks(range(len(DIMENSIONS)), ["tag", "location", "attribute", "relation", "global"])
+    axes.set_xticks(range(len(DIMENSIONS)), [DIMENSION_TITLES[name] for name in DIMENSIONS])
     axes.set_ylabel("F1 (%)")
     axes.set_ylim(0, 105)
     axes.set_title("PancapScore by dimension (legend: overall, at most 410)")
@@ -41,3 +35,15 @@ def five_dimensions_chart(reports: Mapping[str, "ScoreReport"], path: Path) -> P
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
+
+
+def _bars(report: "ScoreReport") -> tuple[list[float], list[list[float]]]:
+    """Heights, and lengths of the error bars below and above, in percent; a dimension that is absent is 0."""
+    heights, below, above = [], [], []
+    for dimension in report.dimensions.values():
+        height = 100 * dimension.f1 if dimension else 0.0
+        interval = dimension.interval if dimension else None
+        heights.append(height)
+        below.append(max(height - 100 * interval.low, 0.0) if interval else 0.0)
+        above.append(max(100 * interval.high - height, 0.0) if interval else 0.0)
+    return heights, [below, above]

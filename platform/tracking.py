@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pancap.scoring.results import ScoreReport
+    from pancap.scoring.report import ScoreReport
 
 DEFAULT_DATABASE = Path("runs") / "mlflow.db"
 EXPERIMENT = "pancap"

@@ -14,12 +14,12 @@ SCHEMAS = {
     "scenes": "pancap.engine.scenes.config:ScenesConfig",
     "engine": "pancap.engine.config:EngineConfig",
     "chain": "pancap.chain.training.config:TrainConfig",
-    "vision": "pancap.chain.training.config:VisionConfig",
+    "vision": "pancap.chain.training.config:VisionTrainConfig",
     "detectors": "pancap.engine.detectors.config:DetectorTrainConfig",
     "caption": "pancap.chain.config:CaptionConfig",
     "score": "pancap.scoring.config:ScoreConfig",
     "serve": "pancap.platform.serving.config:ServeConfig",
-    "quickstart": "pancap.platform.commands.quickstart:QuickstartConfig",
+    "quickstart": "pancap.platform.quickstart:QuickstartConfig",
 }
 
 
