@@ -15,7 +15,7 @@ from pancap.configs import UsageError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+    from transformers import CLIPVisionConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 META_FILE = "pancap.json"
 META_FORMAT = 1
@@ -66,18 +66,9 @@ def build_model(
     Coordinate tokens start on a smooth curve, so that neighbouring coordinates are alike from the first step.
     """
     import torch
-    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
     named = token_ids(tokenizer)
-    vision = CLIPVisionConfig(
-        hidden_size=config.vision_hidden,
-        intermediate_size=config.vision_mlp,
-        num_hidden_layers=config.vision_layers,
-        num_attention_heads=config.vision_heads,
-        image_size=config.image_px,
-        patch_size=config.patch_px,
-        projection_dim=config.vision_hidden,
-    )
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.text_hidden,
@@ -93,7 +84,7 @@ def build_model(
         eos_token_id=named.eos,
     )
     llava = LlavaConfig(
-        vision_config=vision,
+        vision_config=vision_config(config),
         text_config=text,
         image_token_index=named.image,
         vision_feature_layer=-1,
@@ -110,6 +101,22 @@ def build_model(
         if named.coordinates:
             _smooth_coordinates(model.get_input_embeddings().weight, named.coordinates)
     return model
+
+
+def vision_config(config: ModelConfig) -> "CLIPVisionConfig":
+    """The vision tower's sizes in transformers' terms."""
+    from transformers import CLIPVisionConfig
+
+    return CLIPVisionConfig(
+        hidden_size=config.vision_hidden,
+        intermediate_size=config.vision_mlp,
+        num_hidden_layers=config.vision_layers,
+        num_attention_heads=config.vision_heads,
+        image_size=config.image_px,
+        patch_size=config.patch_px,
+        projection_dim=config.vision_hidden,
+        hidden_act="gelu",
+    )
 
 
 def image_features(model: "LlavaForConditionalGeneration", pixel_values: "torch.Tensor") -> "torch.Tensor":

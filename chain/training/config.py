@@ -1,0 +1,160 @@
+"""Configuration of the chain's training."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pancap.chain.config import ChainMode, ModelConfig
+from pancap.chain.tuples import EntityOrder
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """How much each part of the loss counts; a stage's part is the mean over its answer tokens."""
+
+    loc: float = 1.0
+    """Weight of the localization stage."""
+    tag: float = 1.0
+    """Weight of the tag stage."""
+    disc: float = 0.5
+    """Weight of the discovery stage."""
+    cap: float = 2.0
+    """Weight of the caption, in the chain and alone."""
+    coordinate_sigma: float = 4.0
+    """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
+    giou: float = 0.5
+    """Weight of 1 - GIoU between the true box and the expected one (coordinate tokens only)."""
+
+    def __post_init__(self) -> None:
+        """Refuses negative weights."""
+        for name in ("loc", "tag", "disc", "cap", "coordinate_sigma", "giou"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"loss.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run of the chain or of its one-stage baseline."""
+
+    data: str
+    """Parquet file or folder of pancap scenes or pancap engine."""
+    out: str
+    """Folder of the run: checkpoint/, state/, metrics.jsonl, config.yaml."""
+    init: str | None = None
+    """Checkpoint folder to start from, or `nano` for the shipped one; its tokenizer and sizes replace `model`."""
+    vision: str | None = None
+    """Folder of a pretrained vision tower (pancap train vision) to start from; not together with init."""
+    mode: ChainMode = "chain"
+    """`chain`: four stages; `one_stage`: the caption alone, from the image alone."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Sizes of a new model."""
+    order: EntityOrder = "left_to_right"
+    """Order in which entities are listed."""
+    stages: Literal["mixed", "sequential"] = "mixed"
+    """`mixed`: all stages in every step; `sequential`: an equal share of the steps for one stage after another."""
+    steps: int = 1000
+    """Optimizer steps."""
+    time_limit_s: float | None = None
+    """End after so long at the latest, the learning rate having come down by then; None: by steps alone."""
+    batch_size: int = 16
+    """Images per step, over all workers."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    vision_lr: float = 3e-4
+    """Peak learning rate of the vision tower."""
+    warmup: float = 0.03
+    """Share of the run in which the rate rises; afterwards it falls along a cosine."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Weights of the loss."""
+    max_tokens: int = 1024
+    """Longest branch of an image (prompt and answer); images with a longer one are left out and counted."""
+    limit: int | None = None
+    """Use only the first images of the dataset."""
+    cache: str | None = None
+    """Folder of decoded images, to share between runs on one dataset; None: out/cache."""
+    num_workers: int = 2
+    """Ray Train workers; 0 trains in this process, without Ray and DeepSpeed."""
+    threads_per_worker: int = 1
+    """Torch threads of each worker."""
+    zero_stage: Literal[0, 1, 2] = 1
+    """DeepSpeed ZeRO stage: what is shared out among workers (0 nothing, 1 optimizer state, 2 gradients too)."""
+    seed: int = 0
+    """Of the weights, the order of images and the discovery splits."""
+    log_every: int = 10
+    """Steps between two lines of metrics.jsonl."""
+    checkpoint_every: int = 200
+    """Steps between two resumable states."""
+    num_to_keep: int = 2
+    """Resumable states to keep."""
+    resume: bool = False
+    """Continue from the last complete state in out."""
+    max_failures: int = 2
+    """Restarts from the last state after a worker has died."""
+    max_bad_steps: int = 5
+    """So many steps in a row with a NaN or infinite loss end the run; single ones are skipped and counted."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot train."""
+        for name in ("steps", "batch_size", "threads_per_worker", "log_every", "checkpoint_every", "num_to_keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}; set a positive number")
+        for name in ("lr", "vision_lr", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be > 0, got {getattr(self, name)}; set a positive number")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup must be in 0..1, got {self.warmup}; it is a share of the run")
+        if self.num_workers < 0 or self.batch_size % max(self.num_workers, 1):
+            raise ValueError(
+                f"batch_size must be a multiple of num_workers, got {self.batch_size} and {self.num_workers}"
+            )
+        if self.init and self.vision:
+            raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionTrainConfig:
+    """Pretraining of the vision tower on what each patch shows."""
+
+    data: str
+    """Parquet file or folder of pancap scenes or pancap engine."""
+    out: str
+    """Folder that receives the tower (vision.safetensors, vision.json)."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Sizes; only the vision part is used."""
+    init: str | None = None
+    """Folder of an earlier tower to continue from."""
+    steps: int = 2000
+    """Optimizer steps."""
+    time_limit_s: float | None = None
+    """End after so long at the latest, the learning rate having come down by then."""
+    batch_size: int = 32
+    """Images per step."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    warmup: float = 0.03
+    """Share of the run in which the rate rises."""
+    weight_decay: float = 0.05
+    """AdamW's weight decay."""
+    num_threads: int = 2
+    """Torch threads."""
+    max_tags: int = 128
+    """The most frequent tags are classes of their own, the others share one."""
+    limit: int | None = None
+    """Use only the first images of the dataset."""
+    cache: str | None = None
+    """Folder of decoded images, to share between runs on one dataset; None: out/cache."""
+    seed: int = 0
+    """Of the weights and the order of images."""
+    log_every: int = 20
+    """Steps between two lines of metrics.jsonl."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot train."""
+        for name in ("steps", "batch_size", "num_threads", "max_tags", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}; set a positive number")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be > 0, got {self.lr}; set a positive rate")

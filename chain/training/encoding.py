@@ -1,0 +1,149 @@
+"""Training tuples as token ids, and batches of them as packed trees: no padding, each image token counted once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pancap.chain.config import ChainMode, Coordinates
+from pancap.chain.stages import StageName
+from pancap.chain.tokenizer import TokenIds, encode_answer, encode_prompt
+from pancap.chain.training.tree import Tree, TreeLayout
+from pancap.chain.tuples import EntityOrder, TrainingImage, make_examples
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+STAGE_NAMES: tuple[StageName, ...] = ("loc", "tag", "disc", "cap", "one_stage")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One stage of an image: the ids of prompt and answer, and where the answer begins."""
+
+    stage: StageName
+    ids: tuple[int, ...]
+    answer_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """All branches of an image; `index` is its row in the pixel map."""
+
+    index: int
+    branches: tuple[Branch, ...]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of all branches, without the shared prefix."""
+        return sum(len(branch.ids) for branch in self.branches)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeBatch:
+    """Images packed one after another: prefix, branches, prefix, branches, ...
+
+    Legend: N images, T tokens in all, M supervised tokens.
+
+    Args:
+        pixels: (N, 3, S, S) float32.
+        ids_T: token ids, the image token at the places of patches.
+        positions_T: positions; every branch starts where the prefix ends.
+        layout: where the pieces lie.
+        rows_M: the token that predicts each supervised one.
+        targets_M: the supervised ids.
+        stages_M: index into STAGE_NAMES of each.
+    """
+
+    pixels: "torch.Tensor"
+    ids_T: "torch.Tensor"
+    positions_T: "torch.Tensor"
+    layout: TreeLayout
+    rows_M: "torch.Tensor"
+    targets_M: "torch.Tensor"
+    stages_M: "torch.Tensor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """Turns rows of the dataset into branches of token ids."""
+
+    tokenizer: "PreTrainedTokenizerFast"
+    coordinates: Coordinates
+    mode: ChainMode
+    order: EntityOrder
+    max_tokens: int
+
+    def encode(self, image: TrainingImage, *, index: int, seed: int) -> EncodedImage | None:
+        """All branches of an image; None if one is longer than max_tokens (an image is never cut: R14)."""
+        examples = make_examples(image, coordinates=self.coordinates, mode=self.mode, order=self.order, seed=seed)
+        branches = []
+        for example in examples:
+            prompt = encode_prompt(self.tokenizer, example.prompt)
+            ids = (*prompt, *encode_answer(self.tokenizer, example.answer))
+            if len(ids) > self.max_tokens:
+                return None
+            branches.append(Branch(stage=example.stage, ids=ids, answer_start=len(prompt)))
+        return EncodedImage(index=index, branches=tuple(branches))
+
+
+def keep_stages(image: EncodedImage, *, stages: Sequence[StageName]) -> EncodedImage:
+    """The same image with only some of its branches."""
+    return EncodedImage(image.index, tuple(branch for branch in image.branches if branch.stage in stages))
+
+
+def collate(
+    images: Sequence[EncodedImage], *, pixels: np.ndarray, named: TokenIds, prefix_ids: Sequence[int]
+) -> TreeBatch:
+    """Packs images into one batch.
+
+    Args:
+        images: at least one.
+        pixels: the map, (rows, S, S, 3) uint8.
+        named: ids of the special tokens.
+        prefix_ids: what every image begins with.
+    """
+    import torch
+
+    from pancap.chain.images import normalize
+
+    ids: list[int] = []
+    positions: list[int] = []
+    rows: list[int] = []
+    targets: list[int] = []
+    stages: list[int] = []
+    num_prefix = len(prefix_ids)
+    for image in images:
+        ids += prefix_ids
+        positions += range(num_prefix)
+        for branch in image.branches:
+            start = len(ids)
+            ids += branch.ids
+            positions += range(num_prefix, num_prefix + len(branch.ids))
+            rows += range(start + branch.answer_start - 1, start + len(branch.ids) - 1)
+            targets += branch.ids[branch.answer_start :]
+            stages += [STAGE_NAMES.index(branch.stage)] * (len(branch.ids) - branch.answer_start)
+    trees = tuple(Tree(num_prefix, tuple(len(branch.ids) for branch in image.branches)) for image in images)
+    squares = np.stack([pixels[image.index] for image in images])
+    return TreeBatch(
+        pixels=normalize(squares),
+        ids_T=torch.tensor(ids),
+        positions_T=torch.tensor(positions),
+        layout=TreeLayout(trees),
+        rows_M=torch.tensor(rows),
+        targets_M=torch.tensor(targets),
+        stages_M=torch.tensor(stages),
+    )
+
+
+def image_order(num_images: int, *, seed: int) -> Iterator[tuple[int, int]]:
+    """(epoch, image) for ever, every epoch in an order of its own; the same for every mode and worker count."""
+    epoch = 0
+    while True:
+        order = list(range(num_images))
+        Random(f"{seed}/{epoch}").shuffle(order)
+        yield from ((epoch, index) for index in order)
+        epoch += 1

@@ -1,0 +1,82 @@
+"""A tiny dataset: coloured squares on grey, with captions."""
+
+import hashlib
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from pancap.caption.arrow import content_to_row, content_type
+from pancap.caption.boxes import Box
+from pancap.caption.content import Attribute, CaptionContent, Entity
+
+COLORS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
+SIZE_PX = 64
+
+
+def write_dataset(folder: Path, num: int, seed: int = 0) -> Path:
+    """Writes `num` pictures of one to four coloured squares, and their parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for index in range(num):
+        rng = Random(seed * 1000 + index)
+        rgb = np.full((SIZE_PX, SIZE_PX, 3), 128, np.uint8)
+        entities, attributes = [], []
+        for number in range(1, rng.randint(2, 5)):
+            x, y, side = rng.randrange(40), rng.randrange(40), rng.randrange(8, 24)
+            color = rng.choice(sorted(COLORS))
+            rgb[y : y + side, x : x + side] = COLORS[color]
+            box = Box.from_px((x, y, x + side, y + side), width=SIZE_PX, height=SIZE_PX)
+            entities.append(Entity(id=number, tag="square", box=box))
+            attributes.append(Attribute(entity_id=number, text=f"is {color}"))
+        content = CaptionContent(entities=tuple(entities), attributes=tuple(attributes), globals=("the scene is calm",))
+        path = folder / "images" / f"{index:06d}.png"
+        Image.fromarray(rgb).save(path)
+        names = [attribute.text.removeprefix("is ") for attribute in attributes]
+        boxes = [[round(value, 3) for value in entity.box.as_tuple()] for entity in entities]
+        rows.append(
+            {
+                "image_id": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "uri": str(path),
+                "width": SIZE_PX,
+                "height": SIZE_PX,
+                "entities": [
+                    {"tag": "square", "box": list(entity.box.as_tuple()), "score": 1.0, "source": "truth"}
+                    for entity in entities
+                ],
+                "caption": " ".join(
+                    f"A {name} square [[{', '.join(f'{value:.3f}' for value in box)}]] is here."
+                    for name, box in zip(names, boxes, strict=True)
+                ),
+                "error": None,
+                "content": content_to_row(content),
+            }
+        )
+    entity_type = pa.struct(
+        [("tag", pa.string()), ("box", pa.list_(pa.float32())), ("score", pa.float32()), ("source", pa.string())]
+    )
+    schema = pa.schema(
+        [
+            ("image_id", pa.string()),
+            ("uri", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("entities", pa.list_(entity_type)),
+            ("caption", pa.string()),
+            ("error", pa.string()),
+            ("content", content_type()),
+        ]
+    )
+    target = folder / "scenes.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def squares_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("squares"), num=12)

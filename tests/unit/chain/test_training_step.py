@@ -1,0 +1,162 @@
+"""One pass over an image's tree gives what four separate samples give, and learns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pancap.chain.config import ModelConfig
+from pancap.chain.model import build_model
+from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
+from pancap.chain.training.config import LossConfig
+from pancap.chain.training.encoding import STAGE_NAMES, EncodedImage, Encoder, collate
+from pancap.chain.training.loss import answer_loss, giou
+from pancap.chain.training.step import build_step, step_loss
+from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
+from pancap.chain.tuples import read_training_images
+
+TINY = ModelConfig(
+    image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
+    text_hidden=32, text_layers=2, text_heads=2, text_mlp=64, vocabulary_size=400,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny(squares_parquet):
+    """Tokenizer, encoded images and pixels of four pictures."""
+    images = read_training_images(squares_parquet)[:4]
+    tokenizer = train_tokenizer([image.caption for image in images], vocabulary_size=400)
+    encoder = Encoder(tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=1024)
+    encoded = [encoder.encode(image, index=index, seed=0) for index, image in enumerate(images)]
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
+    return tokenizer, encoded, pixels
+
+
+def batch_of(tiny, images):
+    tokenizer, _, pixels = tiny
+    prefix = encode_prefix(tokenizer, num_image_tokens=TINY.num_image_tokens)
+    return collate(images, pixels=pixels, named=token_ids(tokenizer), prefix_ids=prefix)
+
+
+def plain_nll(model, batch):
+    """Reference: transformers' own forward of a batch that holds one branch; mean cross-entropy of its answer."""
+    logits = model(
+        input_ids=batch.ids_T.unsqueeze(0), pixel_values=batch.pixels, attention_mask=torch.ones_like(batch.ids_T)[None]
+    ).logits[0]
+    return torch.nn.functional.cross_entropy(logits[batch.rows_M], batch.targets_M).item()
+
+
+def test_tree_gives_the_loss_of_four_separate_samples(tiny):
+    tokenizer, encoded, _ = tiny
+    model = build_model(TINY, tokenizer=tokenizer, seed=1).eval()
+    branches = [EncodedImage(encoded[0].index, (branch,)) for branch in encoded[0].branches]
+    expected = {image.branches[0].stage: plain_nll(model, batch_of(tiny, [image])) for image in branches}
+    use_tree_attention(model)
+    loss = LossConfig(coordinate_sigma=0.0, giou=0.0)
+    parts = step_loss(model, batch_of(tiny, encoded[:1]), named=token_ids(tokenizer), loss=loss)
+    assert parts.stages == pytest.approx(expected, rel=1e-5)
+    weights = {"loc": loss.loc, "tag": loss.tag, "disc": loss.disc, "cap": loss.cap}
+    assert parts.total.item() == pytest.approx(sum(weights[s] * expected[s] for s in expected), rel=1e-5)
+
+
+def test_images_of_one_batch_do_not_see_each_other(tiny):
+    tokenizer, encoded, _ = tiny
+    model = build_model(TINY, tokenizer=tokenizer, seed=1).eval()
+    use_tree_attention(model)
+    named, loss = token_ids(tokenizer), LossConfig(loc=1, tag=0, disc=0, cap=0)
+    both = batch_of(tiny, [encoded[0], encoded[1]])
+    alone = batch_of(tiny, [encoded[0]])
+    changed = replace(both, pixels=both.pixels * torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
+    hidden = []
+    for batch in (alone, both, changed):
+        captured = []
+        handle = model.model.language_model.norm.register_forward_hook(lambda *call: captured.append(call[2]))  # noqa: B023
+        step_loss(model, batch, named=named, loss=loss)
+        handle.remove()
+        hidden.append(captured[0][0, : len(alone.ids_T)])
+    torch.testing.assert_close(hidden[1], hidden[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(hidden[2], hidden[1], rtol=0, atol=0)
+
+
+def test_tree_attention_equals_dense_attention_with_the_layouts_mask():
+    layout = TreeLayout((Tree(5, (3, 1)), Tree(2, (4,)), Tree(3, ())))
+    total = sum(layout.lengths)
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, 2, total, 8, generator=generator) for _ in range(3))
+    found, _ = tree_attention(torch.nn.Identity(), query, key, value, None, layout=layout, scaling=0.3)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=layout.dense_mask(), scale=0.3
+    ).transpose(1, 2)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_branch_mask_shows_the_prefix_and_the_past():
+    visible = (branch_mask(2, 3) == 0).int().tolist()
+    assert visible == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
+
+
+def test_loss_falls_on_four_samples(tiny):
+    tokenizer, encoded, _ = tiny
+    step = build_step(build_model(TINY, tokenizer=tokenizer, seed=0), named=token_ids(tokenizer), loss=LossConfig())
+    optimizer = torch.optim.AdamW([p for p in step.parameters() if p.requires_grad], lr=1e-2)
+    batch = batch_of(tiny, encoded)
+    totals = []
+    for _ in range(30):
+        parts = step(batch)
+        optimizer.zero_grad()
+        parts.total.backward()
+        optimizer.step()
+        totals.append(parts.total.item())
+    assert totals[-1] < 0.6 * totals[0]
+    without = [name for name, p in step.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+def test_only_answers_are_supervised(tiny):
+    tokenizer, encoded, _ = tiny
+    batch = batch_of(tiny, encoded[:1])
+    assert batch.ids_T[batch.rows_M + 1].tolist() == batch.targets_M.tolist()
+    ends = (batch.targets_M == tokenizer.eos_token_id).nonzero().squeeze(1)
+    answers = [branch.ids[branch.answer_start :] for branch in encoded[0].branches]
+    assert batch.targets_M.tolist() == [token for answer in answers for token in answer]
+    assert batch.stages_M[ends].tolist() == [STAGE_NAMES.index(branch.stage) for branch in encoded[0].branches]
+
+
+def test_a_near_coordinate_costs_less_than_a_far_one():
+    coordinates = range(10, 1011)
+    targets = torch.tensor([10 + 100, 10 + 100, 10 + 300, 10 + 300])
+    losses = []
+    for shift in (0, 3, 300):
+        logits = torch.zeros(4, 1011)
+        logits[torch.arange(4), targets + torch.tensor([0, 0, shift, shift])] = 20.0
+        stages = torch.zeros(4, dtype=torch.long)
+        parts = answer_loss(logits, targets_M=targets, stages_M=stages, coordinates=coordinates, config=LossConfig())
+        losses.append(parts.total.item())
+    assert losses[0] < losses[1] < losses[2]
+
+
+@pytest.mark.parametrize(
+    ("box", "other", "expected"),
+    [
+        ((0, 0, 1, 1), (0, 0, 1, 1), 1.0),
+        ((0, 0, 1, 1), (0, 0, 1, 0.5), 0.5),
+        ((0, 0, 0.25, 1), (0.75, 0, 1, 1), -0.5),
+    ],
+)
+def test_giou_of_known_pairs(box, other, expected):
+    assert giou(torch.tensor([box], dtype=torch.float32), torch.tensor([other], dtype=torch.float32)).item() == (
+        pytest.approx(expected)
+    )
+
+
+def test_over_long_images_are_left_out_whole(tiny, squares_parquet):
+    """R14: never cut."""
+    tokenizer, encoded, _ = tiny
+    image = read_training_images(squares_parquet)[0]
+    longest = max(len(branch.ids) for branch in encoded[0].branches)
+    encoder = Encoder(
+        tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=longest
+    )
+    assert encoder.encode(image, index=0, seed=0) == encoded[0]
+    assert replace(encoder, max_tokens=longest - 1).encode(image, index=0, seed=0) is None
