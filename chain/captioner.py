@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,8 +13,14 @@ from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.caption.formats import sapancap
 from pancap.chain.backends.base import Backend, EncodedImages, Question
-from pancap.chain.config import ChainMode, DecodingConfig
+from pancap.chain.config import CaptionConfig, ChainMode, DecodingConfig
 from pancap.chain.stages import STAGES_OF_MODE, ChainState, StageName, merge_answer
+from pancap.configs import UsageError
+
+if TYPE_CHECKING:
+    from pancap.chain.output import CaptionSummary
+
+Progress = Callable[[str, int, int | None], None]
 
 MAX_TAG_WORDS = 3
 DETERMINERS = frozenset(
@@ -48,7 +54,7 @@ class Captioner:
         batch_size: images in flight.
     """
 
-    def __init__(self, backend: Backend, *, mode: ChainMode = "chain", batch_size: int = 16) -> None:
+    def __init__(self, backend: Backend[Any], *, mode: ChainMode = "chain", batch_size: int = 16) -> None:
         """Keeps its parts."""
         self.backend = backend
         self.mode: ChainMode = mode
@@ -122,6 +128,57 @@ def load_captioner(
         TransformersBackend(checkpoint, decoding=decoding),
         mode=checkpoint.meta.mode if mode == "checkpoint" else mode,
         batch_size=batch_size,
+    )
+
+
+def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None) -> "CaptionSummary":
+    """Captions the images of a file or folder and writes what it finds to `config.out`.
+
+    Args:
+        config: checkpoint, images, output folder.
+        on_progress: called with what is done, how many, of how many.
+
+    Raises:
+        UsageError: no checkpoint, no images, or not one that can be decoded.
+        StoppedError: the disk is full.
+    """
+    from pancap.chain.output import RECORDS_FILE, CaptionSummary, output_folder, record_of, write_captions, write_record
+    from pancap.chain.sources import find_images, read_batches
+
+    files = find_images(config.images, limit=config.limit)
+    if config.num_threads is not None:
+        import torch
+
+        torch.set_num_threads(config.num_threads)
+    captioner = load_captioner(
+        config.checkpoint, batch_size=config.batch_size, mode=config.mode, decoding=config.decoding
+    )
+    records, refused, stage_seconds, num_done = [], [], dict[str, float](), 0
+    with output_folder(config.out) as folder, (folder / RECORDS_FILE).open("w", encoding="utf-8") as lines:
+        for batch in read_batches(files, batch_size=config.batch_size):
+            good = [(image, image.rgb) for image in batch if image.rgb is not None]
+            refused += [(image.file.name, image.refused) for image in batch if image.rgb is None]
+            results = captioner.caption([rgb for _, rgb in good])
+            for (image, _), result in zip(good, results, strict=True):
+                records.append(record_of(image, result))
+                write_record(lines, records[-1])
+            for name, seconds in (results[0].timings_s if results else {}).items():
+                stage_seconds[name] = round(stage_seconds.get(name, 0.0) + seconds, 3)
+            num_done += len(batch)
+            if on_progress:
+                on_progress("captions", num_done, len(files))
+        if not records:
+            name, reason = refused[0]
+            raise UsageError(f"none of {len(files)} images can be read ({name}: {reason}); give other images")
+        write_captions(folder, records)
+    return CaptionSummary(
+        out=str(config.out),
+        num_images=len(records),
+        refused=tuple(refused),
+        num_entities=sum(len(record["entities"]) for record in records),
+        num_words=sum(len(record["caption"].split()) for record in records),
+        seconds=round(sum(stage_seconds.values()), 3),
+        stage_seconds=stage_seconds,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -29,18 +29,24 @@ class Question:
 class EncodedImages(Protocol):
     """A batch of images, encoded once and kept by the backend for all stages."""
 
-    codecs: tuple[BoxCodec, ...]
+    @property
+    def codecs(self) -> tuple[BoxCodec, ...]:
+        """How each image spells boxes."""
+        ...
 
 
-class Backend(Protocol):
+EncodedT = TypeVar("EncodedT", bound=EncodedImages)
+
+
+class Backend(Protocol[EncodedT]):
     """Answers the stages' questions about images."""
 
     coordinates: Coordinates
 
-    def encode(self, images: Sequence[np.ndarray]) -> EncodedImages:
+    def encode(self, images: Sequence[np.ndarray]) -> EncodedT:
         """Takes in a batch of (H, W, 3) uint8 images, each encoded once."""
         ...
 
-    def answer(self, encoded: EncodedImages, questions: Sequence[Question]) -> list[str]:
+    def answer(self, encoded: EncodedT, questions: Sequence[Question]) -> list[str]:
         """The model's answers as model text, in the order of the questions."""
         ...
