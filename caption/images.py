@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 RefusalReason = Literal["empty", "too_many_bytes", "not_an_image", "too_many_pixels", "unsupported_depth", "broken"]
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000  # 150 MB of RGB; SA-1B's originals have about 12 million
 MAX_SIDE_PX = 20_000  # a longer strip makes an unreasonable padded square
