@@ -1,0 +1,97 @@
+"""The training loop on Ray Train: workers with a gloo process group, DeepSpeed in each, restarts after a death."""
+
+import json
+import logging
+import os
+from dataclasses import asdict
+
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.loop import RunFiles, train
+from pancap.chain.training.states import TrainerState
+from pancap.configs import StoppedError, UsageError
+
+
+def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
+    """Trains on config.num_workers Ray Train workers and waits for the end.
+
+    A worker's death restarts all from the last whole state, config.max_failures times.
+
+    Raises:
+        UsageError: no cluster has that many CPUs, or a worker refused its configuration.
+        StoppedError: the loss was not finite for too long, or workers died too often.
+    """
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    _start_ray(config)
+    files.end.unlink(missing_ok=True)
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"config": config, "files": files},
+        torch_config=TorchConfig(backend="gloo"),
+        scaling_config=ScalingConfig(num_workers=config.num_workers, resources_per_worker={"CPU": 1}),
+        run_config=RunConfig(
+            name="pancap",
+            storage_path=str(files.out / "ray"),
+            failure_config=FailureConfig(max_failures=config.max_failures),
+        ),
+    )
+    try:
+        trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        cause = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+        raise StoppedError(
+            f"training workers died more than {config.max_failures} times ({cause.strip()[:200]}); "
+            "run it again with resume=true"
+        ) from error
+    return _finished_state(files)
+
+
+def _start_ray(config: TrainConfig) -> None:
+    import ray
+
+    if not ray.is_initialized():
+        cpus = max(os.cpu_count() or 1, config.num_workers + 1)
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    available = int(ray.cluster_resources().get("CPU", 0))
+    if available < config.num_workers:
+        raise UsageError(f"num_workers={config.num_workers} needs as many CPUs, the Ray cluster has {available}")
+
+
+def _finished_state(files: RunFiles) -> TrainerState:
+    record = json.loads(files.end.read_text())
+    if "error" in record:
+        raise {"UsageError": UsageError, "StoppedError": StoppedError}[record["error"]](record["message"])
+    return TrainerState(**record["state"])
+
+
+def train_worker(settings: dict[str, object]) -> None:
+    """What each Ray Train worker runs."""
+    import torch.distributed as dist
+
+    quiet_deepspeed()
+    config, files = settings["config"], settings["files"]
+    assert isinstance(config, TrainConfig) and isinstance(files, RunFiles)
+    try:
+        state = train(config, files=files, use_deepspeed=True)
+    except (UsageError, StoppedError) as error:
+        # The same on every worker, and no restart would help: told to the driver instead of failing the run.
+        record: dict[str, object] = {"error": type(error).__name__, "message": str(error)}
+    else:
+        record = {"state": asdict(state)}
+    if dist.get_rank() == 0:
+        partial = files.end.with_suffix(".partial")
+        partial.write_text(json.dumps(record))
+        partial.replace(files.end)
+    dist.barrier()
+
+
+def quiet_deepspeed() -> None:
+    """Keeps DeepSpeed's start-up chatter out of the worker's log, and on the CPU where there is no accelerator."""
+    import torch
+
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    for name in ("deepspeed", "DeepSpeed"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,186 @@
+"""Who turns a loss into new weights: plain torch in one process, or DeepSpeed over several workers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.encoding import TreeBatch
+from pancap.chain.training.loss import LossParts
+
+if TYPE_CHECKING:
+    import torch
+
+STATE_TAG = "engine"
+
+
+class TrainEngine(Protocol):
+    """What the loop asks of an engine."""
+
+    rank: int
+    world_size: int
+
+    def forward(self, batch: TreeBatch) -> LossParts:
+        """Loss of this worker's part of the batch."""
+        ...
+
+    def update(self, loss: "torch.Tensor") -> None:
+        """Backward pass and optimizer step."""
+        ...
+
+    def set_rate(self, factor: float) -> None:
+        """Sets every group's learning rate to this factor of its peak."""
+        ...
+
+    def largest(self, value: float) -> float:
+        """The largest of all workers' values: what they go by together."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes what `load` needs; every worker calls it."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Takes up a saved state; every worker calls it."""
+        ...
+
+    def barrier(self) -> None:
+        """Waits for all workers."""
+        ...
+
+
+class PlainEngine:
+    """One process, torch's own AdamW."""
+
+    def __init__(self, step: "torch.nn.Module", *, config: TrainConfig) -> None:
+        """Builds the optimizer of a training step."""
+        import torch
+
+        self.rank, self.world_size = 0, 1
+        self._step = step
+        self._clip_norm = config.clip_norm
+        groups = parameter_groups(step, config=config)
+        self._peaks = {group["name"]: group["lr"] for group in groups}
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+
+    def forward(self, batch: TreeBatch) -> LossParts:
+        """Loss of the batch."""
+        return self._step(batch)
+
+    def update(self, loss: "torch.Tensor") -> None:
+        """Backward pass, clipping, optimizer step."""
+        import torch
+
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._step.parameters(), self._clip_norm)
+        self._optimizer.step()
+
+    def set_rate(self, factor: float) -> None:
+        """Sets the learning rates."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = factor * self._peaks[group["name"]]
+
+    def largest(self, value: float) -> float:
+        """The value itself."""
+        return value
+
+    def save(self, folder: Path) -> None:
+        """Writes weights and optimizer."""
+        import torch
+
+        state = {"step": self._step.state_dict(), "optimizer": self._optimizer.state_dict()}
+        torch.save(state, folder / f"{STATE_TAG}.pt")
+
+    def load(self, folder: Path) -> None:
+        """Reads weights and optimizer."""
+        import torch
+
+        state = torch.load(folder / f"{STATE_TAG}.pt", weights_only=True)
+        self._step.load_state_dict(state["step"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def barrier(self) -> None:
+        """Nobody to wait for."""
+
+
+class DeepSpeedEngine:
+    """DeepSpeed over the process group that Ray Train has set up."""
+
+    def __init__(self, step: "torch.nn.Module", *, config: TrainConfig) -> None:
+        """Initializes DeepSpeed with ZeRO and torch's AdamW."""
+        import deepspeed
+        import torch.distributed as dist
+
+        self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
+        groups = parameter_groups(step, config=config)
+        self._peaks = {group["name"]: group["lr"] for group in groups}
+        self._engine, self._optimizer, _, _ = deepspeed.initialize(
+            model=step,
+            model_parameters=groups,
+            config=deepspeed_config(config, world_size=self.world_size),
+            dist_init_required=False,
+        )
+
+    def forward(self, batch: TreeBatch) -> LossParts:
+        """Loss of this worker's images."""
+        return self._engine(batch)
+
+    def update(self, loss: "torch.Tensor") -> None:
+        """Backward pass with gradients averaged over workers, clipping, optimizer step."""
+        self._engine.backward(loss)
+        self._engine.step()
+
+    def set_rate(self, factor: float) -> None:
+        """Sets the learning rates."""
+        for group, peak in zip(self._optimizer.param_groups, self._peaks.values(), strict=True):
+            group["lr"] = factor * peak
+
+    def largest(self, value: float) -> float:
+        """One all-reduce."""
+        import torch
+        import torch.distributed as dist
+
+        shared = torch.tensor([value], dtype=torch.float64)
+        dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+        return float(shared.item())
+
+    def save(self, folder: Path) -> None:
+        """Writes weights (first worker) and this worker's share of the optimizer."""
+        self._engine.save_checkpoint(str(folder), tag=STATE_TAG)
+
+    def load(self, folder: Path) -> None:
+        """Reads weights and this worker's share of the optimizer."""
+        self._engine.load_checkpoint(str(folder), tag=STATE_TAG)
+
+    def barrier(self) -> None:
+        """Waits for all workers."""
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
+def parameter_groups(step: "torch.nn.Module", *, config: TrainConfig) -> list[dict[str, Any]]:
+    """Trained parameters in two groups: the vision tower at its own rate, and the rest."""
+    trained = {name: parameter for name, parameter in step.named_parameters() if parameter.requires_grad}
+    vision = [parameter for name, parameter in trained.items() if "vision_tower" in name]
+    rest = [parameter for name, parameter in trained.items() if "vision_tower" not in name]
+    return [
+        {"name": "vision", "params": vision, "lr": config.vision_lr},
+        {"name": "language", "params": rest, "lr": config.lr},
+    ]
+
+
+def deepspeed_config(config: TrainConfig, *, world_size: int) -> dict[str, Any]:
+    """DeepSpeed's own configuration for this run: float32, ZeRO, AdamW of torch."""
+    return {
+        "train_batch_size": config.batch_size,
+        "train_micro_batch_size_per_gpu": config.batch_size // world_size,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": config.clip_norm,
+        "steps_per_print": 10**9,
+        "optimizer": {
+            "type": "AdamW",
+            "params": {"lr": config.lr, "weight_decay": config.weight_decay, "torch_adam": True},
+        },
+        "zero_optimization": {"stage": config.zero_stage},
+    }

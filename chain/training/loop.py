@@ -1,0 +1,297 @@
+"""The training loop, the same in one process and on every worker of a cluster."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pancap.chain.model import Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
+from pancap.chain.stages import STAGES_OF_MODE
+from pancap.chain.tokenizer import TokenIds, token_ids
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
+from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
+from pancap.chain.training.pixels import open_pixels
+from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.training.states import TrainerState, latest_state, write_state
+from pancap.chain.training.step import build_step
+from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.configs import StoppedError, UsageError
+
+METRICS_FILE = "metrics.jsonl"
+END_FILE = "end.json"
+MAX_DROPS_IN_A_ROW = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where a prepared run keeps its things, all under config.out but the decoded images."""
+
+    out: Path
+    pixels: Path
+
+    @property
+    def start(self) -> Path:
+        """The checkpoint that training begins from."""
+        return self.out / "start"
+
+    @property
+    def states(self) -> Path:
+        """Resumable states."""
+        return self.out / "state"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained model so far."""
+        return self.out / "checkpoint"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line per logged step."""
+        return self.out / METRICS_FILE
+
+    @property
+    def end(self) -> Path:
+        """How the loop ended."""
+        return self.out / END_FILE
+
+
+def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> TrainerState:
+    """Trains to the end of the run, from the newest whole state if there is one; every worker calls it.
+
+    Raises:
+        StoppedError: the loss was not finite for too many steps in a row.
+        UsageError: the state to resume from was written by another number of workers.
+    """
+    import torch
+
+    torch.set_num_threads(config.threads_per_worker)
+    torch.manual_seed(config.seed)
+    checkpoint = load_checkpoint(files.start)
+    checkpoint.model.train()
+    named = token_ids(checkpoint.tokenizer)
+    step = build_step(checkpoint.model, named=named, loss=config.loss)
+    engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
+    state = _resume(engine, config=config, files=files)
+    pixels, refused = open_pixels(files.pixels)
+    batches = BatchSource(
+        images=read_training_images(config.data, limit=config.limit),
+        pixels=pixels,
+        refused=refused,
+        checkpoint=checkpoint,
+        named=named,
+        config=config,
+        drawn=state.drawn,
+    )
+    return Loop(engine=engine, batches=batches, checkpoint=checkpoint, config=config, files=files).run(state)
+
+
+class BatchSource:
+    """Draws the images of each step, the same for every worker, and packs this worker's share."""
+
+    def __init__(
+        self,
+        *,
+        images: Sequence[TrainingImage],
+        pixels: np.ndarray,
+        refused: frozenset[int],
+        checkpoint: Checkpoint,
+        named: TokenIds,
+        config: TrainConfig,
+        drawn: int,
+    ) -> None:
+        """Moves on to where an earlier attempt stopped (`drawn` images)."""
+        self.drawn = drawn
+        self.dropped = 0
+        self._images, self._pixels, self._refused = images, pixels, refused
+        self._named, self._prefix_ids = named, checkpoint.prefix_ids
+        self._config = config
+        self._encoder = Encoder(
+            tokenizer=checkpoint.tokenizer,
+            coordinates=checkpoint.meta.coordinates,
+            mode=config.mode,
+            order=config.order,
+            max_tokens=config.max_tokens,
+        )
+        self._order: Iterator[tuple[int, int]] = image_order(len(images), seed=config.seed)
+        for _ in range(drawn):
+            next(self._order)
+
+    def next(self, *, rank: int, world_size: int, progress: float) -> TreeBatch:
+        """This worker's share of the next step's images, the shares being alike in length.
+
+        Raises:
+            UsageError: no image of the dataset fits.
+        """
+        drawn: list[EncodedImage] = []
+        drops_in_a_row = 0
+        while len(drawn) < self._config.batch_size:
+            encoded = self._draw()
+            drops_in_a_row = drops_in_a_row + 1 if encoded is None else 0
+            if drops_in_a_row > min(MAX_DROPS_IN_A_ROW, len(self._images)):
+                raise UsageError(
+                    f"no image of {self._config.data} is readable and within max_tokens={self._config.max_tokens}; "
+                    "raise max_tokens"
+                )
+            if encoded is not None:
+                drawn.append(encoded)
+        drawn.sort(key=lambda image: -image.num_tokens)
+        if self._config.stages == "sequential":
+            names = STAGES_OF_MODE[self._config.mode]
+            active = names[min(int(progress * len(names)), len(names) - 1)]
+            drawn = [keep_stages(image, stages=[active]) for image in drawn]
+        return collate(drawn[rank::world_size], pixels=self._pixels, named=self._named, prefix_ids=self._prefix_ids)
+
+    def _draw(self) -> EncodedImage | None:
+        epoch, index = next(self._order)
+        self.drawn += 1
+        encoded = None
+        if index not in self._refused:
+            encoded = self._encoder.encode(self._images[index], index=index, seed=self._config.seed + epoch)
+        self.dropped += encoded is None
+        return encoded
+
+
+class Loop:
+    """Steps, metrics and states of one attempt."""
+
+    def __init__(
+        self,
+        *,
+        engine: TrainEngine,
+        batches: BatchSource,
+        checkpoint: Checkpoint,
+        config: TrainConfig,
+        files: RunFiles,
+    ) -> None:
+        """Keeps its parts."""
+        self._engine, self._batches, self._checkpoint = engine, batches, checkpoint
+        self._config, self._files = config, files
+        self._window: list[dict[str, float]] = []
+        self._window_started = time.monotonic()
+
+    def run(self, state: TrainerState) -> TrainerState:
+        """Trains on from a state to the end of the run."""
+        config, engine = self._config, self._engine
+        started = time.monotonic() - state.elapsed_s
+        bad_in_a_row = 0
+        while True:
+            progress = engine.largest(
+                progress_of_run(
+                    state.step,
+                    steps=config.steps,
+                    elapsed_s=time.monotonic() - started,
+                    time_limit_s=config.time_limit_s,
+                )
+            )
+            if progress >= 1.0:
+                break
+            engine.set_rate(cosine_with_warmup(progress, warmup=config.warmup))
+            parts = engine.forward(
+                self._batches.next(rank=engine.rank, world_size=engine.world_size, progress=progress)
+            )
+            is_bad = engine.largest(float(not math.isfinite(parts.total.item()))) > 0
+            if is_bad:
+                bad_in_a_row += 1
+                if bad_in_a_row >= config.max_bad_steps:
+                    raise StoppedError(
+                        f"the loss was NaN or infinite in {bad_in_a_row} steps in a row up to step {state.step}; "
+                        "run it again with resume=true and a lower lr"
+                    )
+            else:
+                bad_in_a_row = 0
+                engine.update(parts.total)
+                values = {"loss": parts.total.item()} | {f"loss_{name}": loss for name, loss in parts.stages.items()}
+                self._window.append(values if parts.giou is None else values | {"giou": parts.giou})
+            state = replace(
+                state,
+                step=state.step + 1,
+                skipped=state.skipped + is_bad,
+                drawn=self._batches.drawn,
+                dropped=state.dropped + self._batches.dropped,
+                elapsed_s=time.monotonic() - started,
+            )
+            self._batches.dropped = 0
+            if state.step % config.log_every == 0 or state.step == config.steps:
+                state = self._log(state, progress=progress)
+            if state.step % config.checkpoint_every == 0 and state.step < config.steps:
+                self._keep(state)
+        self._keep(state)
+        return state
+
+    def _log(self, state: TrainerState, *, progress: float) -> TrainerState:
+        """Writes means since the last line (first worker's figures)."""
+        window, self._window = self._window, []
+        now = time.monotonic()
+        seconds, self._window_started = now - self._window_started, now
+        if not window:
+            return state
+        figures = {key: float(np.mean([item[key] for item in window if key in item])) for key in _keys(window)}
+        if state.first_loss is None:
+            state = replace(state, first_loss=figures["loss"])
+        if self._engine.rank == 0:
+            line = {
+                "step": state.step,
+                **figures,
+                "lr": self._config.lr * cosine_with_warmup(progress, warmup=self._config.warmup),
+                "images_per_s": len(window) * self._config.batch_size / max(seconds, 1e-9),
+                "skipped": state.skipped,
+                "elapsed_s": state.elapsed_s,
+            }
+            with self._files.metrics.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        return state
+
+    def _keep(self, state: TrainerState) -> None:
+        """Writes a resumable state, and the model as it is now."""
+        write_state(
+            self._files.states,
+            state=replace(state, world_size=self._engine.world_size, zero_stage=self._config.zero_stage),
+            save=self._engine.save,
+            is_first=self._engine.rank == 0,
+            barrier=self._engine.barrier,
+            num_to_keep=self._config.num_to_keep,
+        )
+        if self._engine.rank == 0:
+            provenance = {
+                "data": self._config.data,
+                "images_seen": state.step * self._config.batch_size,
+                "steps": state.step,
+                "seed": self._config.seed,
+                "seconds": round(state.elapsed_s, 1),
+                "started_from": self._config.init or self._config.vision or "random weights",
+            }
+            save_checkpoint(
+                self._checkpoint.model,
+                tokenizer=self._checkpoint.tokenizer,
+                directory=self._files.checkpoint,
+                meta=CheckpointMeta(
+                    coordinates=self._checkpoint.meta.coordinates, mode=self._config.mode, provenance=provenance
+                ),
+            )
+
+
+def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> TrainerState:
+    found = latest_state(files.states)
+    if found is None:
+        return TrainerState()
+    folder, state = found
+    if (state.world_size, state.zero_stage) != (engine.world_size, config.zero_stage):
+        raise UsageError(
+            f"{folder} was written by {state.world_size} workers with zero_stage={state.zero_stage}, this run has "
+            f"{engine.world_size} with zero_stage={config.zero_stage}; use the same, or start a new run with "
+            f"init={files.checkpoint}"
+        )
+    engine.load(folder)
+    if engine.rank == 0 and files.metrics.is_file():
+        lines = [line for line in files.metrics.read_text().splitlines() if json.loads(line)["step"] <= state.step]
+        files.metrics.write_text("".join(f"{line}\n" for line in lines))
+    return state
+
+
+def _keys(window: Sequence[dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(key for item in window for key in item))

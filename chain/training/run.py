@@ -1,0 +1,160 @@
+"""One training run from configuration to checkpoint: prepares it, trains here or on Ray Train, sums it up."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pancap.chain.model import CheckpointMeta, build_model, load_checkpoint, save_checkpoint
+from pancap.chain.tokenizer import train_tokenizer
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.loop import RunFiles, train
+from pancap.chain.training.pixels import Progress, cache_pixels
+from pancap.chain.training.states import TrainerState, latest_state
+from pancap.chain.training.summary import TrainSummary
+from pancap.chain.training.vision import load_tower
+from pancap.chain.tuples import TrainingImage, read_training_images
+
+Metrics = Callable[[int, dict[str, float]], None]
+WATCH_EVERY_S = 0.5
+
+
+def run_training(
+    config: TrainConfig,
+    *,
+    config_text: str = "",
+    on_progress: Progress | None = None,
+    on_metrics: Metrics | None = None,
+) -> TrainSummary:
+    """Trains a chain or a one-stage model; config.out/checkpoint is the result.
+
+    Args:
+        config: the run. `num_workers=0` trains in this process; otherwise Ray Train starts that many workers, which
+            must see config.data and config.out under the same paths.
+        config_text: unresolved YAML, kept in config.out.
+        on_progress: called with (what, done, total), in the calling thread.
+        on_metrics: called with (step, figures) for every logged step once, in the calling thread.
+
+    Raises:
+        UsageError: something about the configuration or the data cannot be trained with.
+        StoppedError: the loss was not finite for too long.
+    """
+    config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
+    files = _prepare(config, config_text=config_text, on_progress=on_progress)
+    found = latest_state(files.states)
+    resumed_from = found[1].step if found else 0
+    watch = _MetricsWatch(files.metrics, config=config, on_progress=on_progress, on_metrics=on_metrics)
+    if config.num_workers == 0:
+        state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch)
+    else:
+        from pancap.chain.training.cluster import train_on_ray
+
+        state = _watched(lambda: train_on_ray(config, files=files), watch)
+    return TrainSummary(
+        checkpoint=str(files.checkpoint),
+        mode=config.mode,
+        steps=state.step,
+        resumed_from=resumed_from,
+        images=state.step * config.batch_size,
+        seconds=state.elapsed_s,
+        skipped_steps=state.skipped,
+        dropped_images=state.dropped,
+        first_loss=state.first_loss,
+        last=watch.last,
+    )
+
+
+def shipped_checkpoint(name: str) -> Path:
+    """The folder of a checkpoint that comes with the package, by its name; any other text is a path."""
+    shipped = Path(__file__).parents[1] / "weights" / name
+    return shipped if not Path(name).exists() and shipped.is_dir() else Path(name)
+
+
+def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | None) -> RunFiles:
+    """Everything that the workers find ready: decoded images, and the checkpoint to start from."""
+    out = Path(config.out)
+    is_resumed = config.resume and latest_state(out / "state") is not None
+    if not config.resume and (out / "state").exists():
+        shutil.rmtree(out / "state")
+        (out / "metrics.jsonl").unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    images = read_training_images(config.data, limit=config.limit)
+    if not is_resumed:
+        _write_start(config, images=images, folder=out / "start")
+    if config_text:
+        (out / "config.yaml").write_text(config_text)
+    image_px = load_checkpoint(out / "start").image_px
+    cache = Path(config.cache).resolve() if config.cache else out / "cache"
+    pixels = cache_pixels(images, image_px=image_px, folder=cache, on_progress=on_progress)
+    return RunFiles(out=out, pixels=pixels)
+
+
+def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:
+    """The checkpoint that training begins from: given, or new with a tokenizer learned from the captions."""
+    if config.init:
+        given = load_checkpoint(shipped_checkpoint(config.init))
+        model, tokenizer, coordinates = given.model, given.tokenizer, given.meta.coordinates
+    else:
+        coordinates = config.model.coordinates
+        texts = [image.caption for image in images]
+        texts += [item.tag for image in images for item in image.instances]
+        tokenizer = train_tokenizer(texts, vocabulary_size=config.model.vocabulary_size, coordinates=coordinates)
+        model = build_model(config.model, tokenizer=tokenizer, seed=config.seed)
+    if config.vision:
+        load_tower(model.model.vision_tower, config.vision)
+    save_checkpoint(
+        model, tokenizer=tokenizer, directory=folder, meta=CheckpointMeta(coordinates=coordinates, mode=config.mode)
+    )
+
+
+class _MetricsWatch:
+    """Reads new lines of metrics.jsonl and hands each step on once, also when a restart repeats steps."""
+
+    def __init__(
+        self, path: Path, *, config: TrainConfig, on_progress: Progress | None, on_metrics: Metrics | None
+    ) -> None:
+        self.last: dict[str, float] = {}
+        self._path, self._config = path, config
+        self._on_progress, self._on_metrics = on_progress, on_metrics
+        self._seen = 0
+        self.poll(is_silent=True)
+
+    def poll(self, *, is_silent: bool = False) -> None:
+        if not self._path.is_file():
+            return
+        for line in self._path.read_text().splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break
+            figures = json.loads(line)
+            step = int(figures.pop("step"))
+            if step <= self._seen:
+                continue
+            self._seen, self.last = step, figures
+            if self._on_metrics and not is_silent:
+                self._on_metrics(step, figures)
+            if self._on_progress and not is_silent:
+                self._on_progress("training steps", step, self._config.steps)
+
+
+def _watched(work: Callable[[], TrainerState], watch: _MetricsWatch) -> TrainerState:
+    """Does the work in a thread of its own, while this one hands the metrics on (MLflow's runs belong to a thread)."""
+    results: list[TrainerState] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=body, name="training", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(WATCH_EVERY_S)
+        watch.poll()
+    watch.poll()
+    if errors:
+        raise errors[0]
+    return results[0]
