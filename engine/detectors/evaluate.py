@@ -15,9 +15,10 @@ from pancap.engine.detections import Detection
 from pancap.engine.detectors.base import UNKNOWN_TAG, Grounder, Proposer, Tagger
 from pancap.engine.detectors.nms import pairwise_iou
 from pancap.engine.detectors.scene_cache import Progress, Render, render_for_training
+from pancap.engine.merging import join_detections
 
 HIT_IOU = 0.5
-JOIN_MAX_IOU = 0.4
+JOIN_MAX_IOU = 0.5
 NO_LABEL_COST = 2.0
 
 
@@ -43,7 +44,7 @@ class SceneScores:
         proposer: regions against entities at IoU 0.5, names ignored.
         grounder: tag right and IoU 0.5, asked for its whole vocabulary.
         tagger_accuracy: right names on the true boxes.
-        union_tag: the engine's three passes together: names, wherever they are.
+        union_tag: the engine's three passes together (proposals named, their names looked for): names, anywhere.
         union_location: the same with IoU 0.5 as well.
         num_scenes: scenes measured.
     """
@@ -129,7 +130,8 @@ def evaluate_on_scenes(
             if guess.tag != UNKNOWN_TAG
         ]
         grounded = grounder.ground([image], [vocabulary])[0]
-        merged = join(found, grounded)
+        again = grounder.ground([image], [sorted({item.tag for item in found})])[0]
+        merged = join_detections(found, [again], max_iou=JOIN_MAX_IOU)
         unnamed = [Detection(tag="", box=region.box) for region in regions]
         places = [Detection(tag="", box=item.box) for item in truth]
         counts["proposer"].append((num_matches(unnamed, places, min_iou=HIT_IOU), len(unnamed), len(places)))
@@ -194,12 +196,6 @@ def evaluate_on_photographs(
         num_images=len(panoptic["annotations"]),
         regions_per_image=num_regions / max(len(panoptic["annotations"]), 1),
     )
-
-
-def join(found: Sequence[Detection], extra: Sequence[Detection], *, max_iou: float = JOIN_MAX_IOU) -> list[Detection]:
-    """The first detections, and those of the second that overlap none of them by `max_iou` or more."""
-    iou = _iou([item.box for item in extra], [item.box for item in found])
-    return [*found, *(item for row, item in enumerate(extra) if not found or iou[row].max() < max_iou)]
 
 
 def num_matches(found: Sequence[Detection], truth: Sequence[Detection], *, min_iou: float) -> int:

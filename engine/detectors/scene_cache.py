@@ -47,9 +47,9 @@ def scene_classes() -> tuple[str, ...]:
 
 def render_for_training(seed: int) -> tuple[np.ndarray, CaptionContent]:
     """The scene of a seed at the size of the networks."""
-    from pancap.engine.scenes.scene import render_scene
+    from pancap.engine.scenes.scene import draw_scene
 
-    scene = render_scene(seed, size_px=INPUT_PX)
+    scene = draw_scene(seed, size_px=INPUT_PX)
     return scene.image, scene.content
 
 
@@ -100,8 +100,10 @@ def boxes_and_labels(content: CaptionContent, *, classes: Sequence[str]) -> tupl
 
 
 def _fingerprint(*, seed: int, num: int, classes: Sequence[str]) -> str:
+    from pancap.engine.scenes.scene import SCENES_VERSION
+
     names = hashlib.sha256("\n".join(classes).encode()).hexdigest()
-    return json.dumps({"seed": seed, "num": num, "classes": names})
+    return json.dumps({"seed": seed, "num": num, "classes": names, "scenes_version": SCENES_VERSION})
 
 
 def _fill(

@@ -8,7 +8,7 @@ from pancap.caption.content import CaptionContent, Entity
 from pancap.configs.errors import UsageError
 from pancap.engine.detections import Detection
 from pancap.engine.detectors.base import Region, TagGuess
-from pancap.engine.detectors.evaluate import evaluate_on_photographs, evaluate_on_scenes, join, num_matches
+from pancap.engine.detectors.evaluate import evaluate_on_photographs, evaluate_on_scenes, num_matches
 
 CAT, SKY = Box(0.1, 0.5, 0.4, 0.9), Box(0.0, 0.0, 1.0, 0.4)
 
@@ -46,13 +46,6 @@ def test_a_truth_is_matched_once():
     assert num_matches(found, [Detection(tag="cat", box=CAT)], min_iou=0.5) == 1
     assert num_matches(found, [Detection(tag="dog", box=CAT)], min_iou=0.5) == 0
     assert num_matches([], found, min_iou=0.5) == 0
-
-
-def test_joining_leaves_out_what_is_there_already():
-    first, second = Detection(tag="cat", box=CAT), Detection(tag="dog", box=CAT)
-    other = Detection(tag="sky", box=SKY)
-    assert join([first], [second, other]) == [first, other]
-    assert join([], [second, other]) == [second, other]
 
 
 def test_photographs_without_annotations_are_refused(tmp_path):
