@@ -1,0 +1,125 @@
+"""Attributes of single entities, from their pixels: colour, clothes, size, pattern, light."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pancap.caption.boxes import Box
+from pancap.caption.content import Attribute, Entity
+from pancap.engine.captioners.light import SceneState
+from pancap.engine.captioners.pixels import Pixels
+from pancap.engine.captioners.tags import LAMP_TAGS, PERSON_TAGS, SKY_TAGS, STUFF_TAGS
+from pancap.engine.scenes.vocabulary import LARGE_AREA, SMALL_AREA
+
+# A thing whose main colour covers less of it than this has no colour that one word tells.
+MIN_COLOR_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Part of a person's box, in fractions of it, where one thing worn is seen."""
+
+    top: float
+    bottom: float
+    half_width: float
+
+    def of(self, box: Box) -> Box:
+        """The band in fractions of the image."""
+        x, half = box.center[0], (box.x2 - box.x1) * self.half_width
+        height = box.y2 - box.y1
+        return Box(
+            max(0.0, x - half), box.y1 + self.top * height, min(1.0, x + half), box.y1 + self.bottom * height
+        )  # fmt: skip
+
+
+SHIRT = Band(top=0.22, bottom=0.48, half_width=0.22)
+PANTS = Band(top=0.58, bottom=0.9, half_width=0.22)
+
+
+def measure_attributes(
+    pixels: Pixels, entity: Entity, *, others: Sequence[Entity], scene: SceneState
+) -> list[Attribute]:
+    """Attributes of one entity.
+
+    Args:
+        pixels: the image, with the light of the scene taken out.
+        entity: whom to measure; one without a box has no attributes.
+        others: the other entities; smaller ones that lie in the box cover it.
+        scene: the state of the image.
+    """
+    if entity.box is None:
+        return []
+    if entity.tag in SKY_TAGS:
+        texts = _sky(scene)
+    elif entity.tag in PERSON_TAGS:
+        texts = _person(pixels, entity.box, others=others)
+    else:
+        texts = _thing(pixels, entity, others=others)
+    return [Attribute(entity_id=entity.id, text=text) for text in texts]
+
+
+def holes_in(box: Box, others: Sequence[Entity]) -> list[Box]:
+    """Boxes of smaller entities that lie mostly inside a box."""
+    boxes = [other.box for other in others if other.box is not None]
+    return [item for item in boxes if item.area < 0.8 * box.area and item.intersection(box) > 0.6 * item.area]
+
+
+def main_color(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> str | None:
+    """The colour that covers most of the entity, or None where none stands out."""
+    assert entity.box is not None
+    holes = holes_in(entity.box, others)
+    if entity.tag in STUFF_TAGS:
+        weights = pixels.visible(entity.box, holes=holes)
+    else:
+        weights = pixels.foreground(entity.box, holes=holes)
+    shares = pixels.name_shares(entity.box, weights)
+    name, share = next(iter(shares.items()), ("", 0.0))
+    return name if share >= MIN_COLOR_SHARE else None
+
+
+def _sky(scene: SceneState) -> list[str]:
+    if scene.time == "night":
+        return ["is dark"]
+    if scene.time == "dusk":
+        return ["is orange"]
+    if scene.weather in {"sunny", "clear"}:
+        return ["is blue", "is clear"]
+    return ["is gray", "is cloudy"] if scene.weather == "cloudy" else ["is gray"]
+
+
+def _person(pixels: Pixels, box: Box, *, others: Sequence[Entity]) -> list[str]:
+    texts = []
+    is_upright = (box.y2 - box.y1) * pixels.height > 1.4 * (box.x2 - box.x1) * pixels.width
+    worn = {other.tag for other in others if other.box and other.box.intersection(box) > 0.7 * other.box.area}
+    for band, thing in ((SHIRT, "a {} shirt"), (PANTS, "{} pants")):
+        if thing.endswith("shirt") and "shirt" in worn:
+            continue
+        region = band.of(box)
+        weights = pixels.foreground(region)
+        name = next(iter(pixels.name_shares(region, weights)), None)
+        if name and is_upright:
+            texts.append(f"wears {thing.format(name)}")
+    return texts
+
+
+def _thing(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> list[str]:
+    assert entity.box is not None
+    texts = []
+    color = main_color(pixels, entity, others=others)
+    if color:
+        texts.append(f"is {color}")
+    if entity.tag in LAMP_TAGS:
+        texts.append("is lit" if _is_lit(pixels, entity.box) else "is unlit")
+    if entity.kind == "whole" and entity.tag not in STUFF_TAGS:
+        if entity.box.area < SMALL_AREA:
+            texts.append("is small")
+        elif entity.box.area > LARGE_AREA:
+            texts.append("is large")
+    return texts
+
+
+def _is_lit(pixels: Pixels, box: Box) -> bool:
+    rows, columns = pixels.slices(box)
+    upper = pixels.lab[rows, columns][: max(1, (rows.stop - rows.start) // 3)]
+    return bool(np.percentile(upper[..., 0], 80) > 85)
