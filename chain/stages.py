@@ -95,8 +95,8 @@ def build_prompt(
     """The prompt of a stage, without prefix and closing line break.
 
     Example:
-        >>> build_prompt("tag", codec=BoxCodec(coordinates="text"), boxes=[Box(0.1, 0.2, 0.3, 0.4)])
-        'Please specify ... on their bounding boxes: <box>[[100, 200, 300, 400]]</box>'
+        >>> build_prompt("tag", codec=BoxCodec(coordinates="text"), boxes=[Box(0.1, 0.2, 0.3, 0.4)])[-48:]
+        'bounding boxes: <box>[[100, 200, 300, 400]]</box>'
     """
     rule = STAGES[stage]
     if rule.needs == "nothing":

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from pancap.caption.arrow import content_to_row, content_type
 from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, CaptionContent, Entity
+from pancap.chain.config import Coordinates, ModelConfig
+
+if TYPE_CHECKING:
+    from pancap.chain.model import Checkpoint
 
 COLORS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 SIZE_PX = 64
@@ -80,3 +85,59 @@ def write_dataset(folder: Path, num: int, seed: int = 0) -> Path:
 @pytest.fixture(scope="session")
 def squares_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("squares"), num=12)
+
+
+CAPTIONS = (
+    "A red square [[0.100, 0.200, 0.300, 0.400]] is to the left of a blue square [[0.500, 0.500, 0.750, 0.900]].",
+    "The scene is calm. A green square [[0.000, 0.000, 1.000, 1.000]] is behind the red square.",
+)
+
+
+def build_checkpoint(coordinates: Coordinates, seed: int = 0) -> "Checkpoint":
+    """A random model of four image tokens, width 32."""
+    import torch
+
+    from pancap.chain.model import Checkpoint, CheckpointMeta, build_model
+    from pancap.chain.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer(CAPTIONS * 2, vocabulary_size=400, coordinates=coordinates)
+    sizes = {f"{part}_{name}": value for part in ("vision", "text") for name, value in TINY.items()}
+    config = ModelConfig(coordinates=coordinates, image_px=32, patch_px=16, max_positions=512, **sizes)
+    model = build_model(config, tokenizer=tokenizer, seed=seed).eval()
+    with torch.no_grad():  # sharper than at initialisation, so that answers vary and don't repeat one token
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2 and "embed" not in name:
+                weight.mul_(8)
+    return Checkpoint(model=model, tokenizer=tokenizer, meta=CheckpointMeta(coordinates=coordinates, mode="chain"))
+
+
+TINY = {"hidden": 32, "layers": 2, "heads": 2, "mlp": 48}
+
+
+@pytest.fixture(scope="session")
+def token_checkpoint() -> "Checkpoint":
+    return build_checkpoint("tokens")
+
+
+@pytest.fixture(scope="session")
+def text_checkpoint() -> "Checkpoint":
+    return build_checkpoint("text")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[np.ndarray]:
+    """Noise of several shapes, the same in every run."""
+    rng = np.random.default_rng(0)
+    shapes = [(40, 40), (30, 60), (64, 20), (33, 47), (50, 50)]
+    return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in shapes]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tiny matrices gain nothing from threads and lose much on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,0 +1,151 @@
+import json
+
+import numpy as np
+import pytest
+
+from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.captioner import Captioner, caption_folder, load_captioner
+from pancap.chain.config import CaptionConfig, DecodingConfig
+from pancap.chain.model import save_checkpoint
+from pancap.configs import UsageError
+
+SHORT = DecodingConfig(max_new_tokens_loc=15, max_new_tokens_tag=30, max_new_tokens_disc=15, max_new_tokens_cap=30)
+
+
+class PerfectBackend:
+    """Knows the answers; records how it was asked."""
+
+    coordinates = "tokens"
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.asked = []
+        self.num_encoded = 0
+
+    def encode(self, images):
+        self.num_encoded += len(images)
+
+        class Encoded:
+            codecs = tuple(BoxCodec(coordinates="tokens") for _ in images)
+
+        return Encoded()
+
+    def answer(self, encoded, questions):
+        self.asked.append([(question.stage, question.image) for question in questions])
+        return [self.answers[question.stage] for question in questions]
+
+
+def test_four_stages_share_one_encoding_of_each_image():
+    backend = PerfectBackend(
+        {
+            "loc": "<box><c100><c200><c300><c400>",
+            "tag": " cat<box><c100><c200><c300><c400>",
+            "disc": " dog<box><c500><c200><c700><c400>",
+            "cap": "A cat<box><c100><c200><c300><c400> and a dog.",
+        }
+    )
+    image = np.zeros((8, 8, 3), np.uint8)
+    results = Captioner(backend, batch_size=2).caption([image] * 3)
+    assert backend.num_encoded == 3
+    assert [asked[0][0] for asked in backend.asked] == ["loc", "tag", "disc", "cap"] * 2
+    assert results[2].caption == "A cat [[0.100, 0.200, 0.300, 0.400]] and a dog."
+    assert [(entity.id, entity.tag) for entity in results[0].entities] == [(1, "cat"), (2, "dog")]
+    assert list(results[0].timings_s) == ["encode", "loc", "tag", "disc", "cap"]
+    assert list(results[0].stages) == ["loc", "tag", "disc", "cap"]
+
+
+def test_an_image_without_boxes_is_asked_for_no_tags():
+    backend = PerfectBackend({"loc": "nothing", "disc": "None", "cap": "A wall."})
+    (result,) = Captioner(backend).caption([np.zeros((8, 8, 3), np.uint8)])
+    assert [asked[0][0] for asked in backend.asked if asked] == ["loc", "disc", "cap"]
+    assert result.stages["tag"] == ""
+    assert result.entities == ()
+
+
+def test_one_stage_reads_entities_from_the_caption():
+    backend = PerfectBackend(
+        {"one_stage": "At night, a red car<box><c1><c2><c30><c40> passes the old stone house<box><c5><c6><c70><c80>."}
+    )
+    (result,) = Captioner(backend, mode="one_stage").caption([np.zeros((8, 8, 3), np.uint8)])
+    assert [entity.tag for entity in result.entities] == ["red car", "old stone house"]
+
+
+@pytest.mark.parametrize("form", ["token_checkpoint", "text_checkpoint"])
+def test_a_random_model_gives_a_result_for_every_image(form, request, pictures):
+    checkpoint = request.getfixturevalue(form)
+    backend = TransformersBackend(checkpoint, decoding=SHORT)
+    results = Captioner(backend, batch_size=2).caption(pictures)
+    assert backend.num_images_encoded == len(results) == len(pictures)
+    again = Captioner(backend, batch_size=5).caption(pictures)
+    assert [result.caption for result in again] == [result.caption for result in results]
+
+
+@pytest.fixture
+def checkpoint_dir(token_checkpoint, tmp_path):
+    return save_checkpoint(
+        token_checkpoint.model,
+        tokenizer=token_checkpoint.tokenizer,
+        directory=tmp_path / "checkpoint",
+        meta=token_checkpoint.meta,
+    )
+
+
+@pytest.fixture
+def images_dir(tmp_path, pictures):
+    from PIL import Image
+
+    folder = tmp_path / "scenes" / "images"
+    folder.mkdir(parents=True)
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    (folder / "page.jpg").write_text("<html>")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_a_folder_is_captioned_and_the_bad_image_reported(checkpoint_dir, images_dir, tmp_path):
+    """R21."""
+    config = CaptionConfig(
+        checkpoint=str(checkpoint_dir), images=str(images_dir.parent), out=str(tmp_path / "out"), decoding=SHORT
+    )
+    progress = []
+    summary = caption_folder(config, on_progress=lambda *step: progress.append(step))
+    captions = json.loads((tmp_path / "out" / "captions.json").read_text())
+    records = [json.loads(line) for line in (tmp_path / "out" / "captions.jsonl").read_text().splitlines()]
+    assert [item["image_path"] for item in captions] == [f"images/{index}.png" for index in range(5)]
+    assert [record["caption"] for record in records] == [item["pred_response"] for item in captions]
+    assert summary.num_images == 5
+    assert [name for name, _ in summary.refused] == ["images/page.jpg"]
+    assert progress[-1] == ("captions", 6, 6)
+    assert json.dumps(summary.to_dict())
+    assert "images refused      1" in summary.render()
+
+
+def test_names_do_not_depend_on_which_of_the_two_folders_is_given(images_dir):
+    from pancap.chain.sources import find_images
+
+    assert find_images(images_dir) == find_images(images_dir.parent)
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "unreadable"])
+def test_a_source_without_images_is_refused_in_one_sentence(case, checkpoint_dir, tmp_path):
+    folder = tmp_path / "source"
+    if case != "missing":
+        folder.mkdir()
+    if case == "unreadable":
+        (folder / "page.jpg").write_text("<html>")
+    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(folder), out=str(tmp_path / "out"))
+    with pytest.raises(UsageError) as caught:
+        caption_folder(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_checkpoint_is_refused_in_one_sentence(images_dir, tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        caption_folder(CaptionConfig(checkpoint=str(tmp_path / "none"), images=str(images_dir)))
+
+
+def test_the_checkpoint_s_own_mode_is_the_default(checkpoint_dir):
+    assert load_captioner(checkpoint_dir).mode == "chain"
+    assert load_captioner(checkpoint_dir, mode="one_stage").mode == "one_stage"
