@@ -20,8 +20,8 @@ def _room(
     has_rug: bool,
 ) -> Setting:
     def paint(canvas: Canvas, chance: np.random.Generator) -> None:
-        paint_wall(canvas, chance, world)
-        paint_floor(canvas, chance, world)
+        wall = paint_wall(canvas, chance, world)
+        paint_floor(canvas, chance, world, unlike=wall)
 
     floor = world.floor
     furniture = Zone(

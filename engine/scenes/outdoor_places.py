@@ -88,8 +88,8 @@ def build_street(world: World, rng: np.random.Generator) -> Setting:
         ground="road",
         most=2,
     )
-    actions = (("hold", 1), ("walk_dog", 1), ("sit", 1), ("ride", 2))
-    return Setting(paint=paint, zones=(backs, walk, road), actions=actions, num_stuff=4)
+    actions = (("hold", 2), ("walk_dog", 2), ("sit", 2), ("ride", 0))
+    return Setting(paint=paint, zones=(road, backs, walk), actions=actions, num_stuff=4)
 
 
 def build_park(world: World, rng: np.random.Generator) -> Setting:
@@ -206,7 +206,11 @@ def build_harbour(world: World, rng: np.random.Generator) -> Setting:
 
     water = Zone(kinds=("boat", "sailboat", "sailboat"), y=(world.horizon + 0.1, shore - 0.03), ground="sea", most=2)
     land = Zone(
-        kinds=("lighthouse", "tree", "house", "pine tree"), y=(shore + 0.02, shore + 0.1), ground="grass", most=1
+        kinds=("lighthouse", "lighthouse", "tree", "house", "pine tree"),
+        y=(shore + 0.02, shore + 0.06),
+        ground="grass",
+        height=(0.34, 0.5),
+        most=1,
     )
     front = Zone(
         kinds=(*PEOPLE, "bench", "dog", "cat", "flower", "bush", "sign", "fence", "suitcase"),

@@ -46,19 +46,30 @@ PLACES: tuple[Place, ...] = (
     Place(name="tabletop", is_indoor=True, build=indoor_places.build_tabletop, weight=1.6),
 )
 
+_MAIN_ZONE_SHARE = 0.75
+"""How often each of a place's first two zones gets its thing before anything else."""
+_NUM_ACTIONS: tuple[float, float, float] = (0.3, 0.5, 0.2)
+"""Shares of scenes with no, one and two actions."""
+
 
 def furnish(setting: Setting, plan: Plan) -> None:
-    """Fills a plan: one or two actions, then single things until the scene is full."""
+    """Fills a plan: what the place is known for, then actions, then single things until the scene is full."""
     room = MAX_WHOLES - setting.num_stuff
-    wanted = int(plan.rng.integers(2, room + 1))
-    for _ in range(int(plan.rng.integers(0, 3)) if setting.actions else 0):
-        name, zone_index = setting.actions[int(plan.rng.integers(len(setting.actions)))]
-        if len(plan.items) + 3 <= room:
-            ACTIONS[name](plan, setting.zones[zone_index])
+    wanted = int(plan.rng.integers(2, room + 1, size=2).max())
     used = [0] * len(setting.zones)
-    for _ in range(40):
-        if len(plan.items) >= wanted:
-            return
-        index = int(plan.rng.integers(len(setting.zones)))
-        if used[index] < setting.zones[index].most and plan.place(setting.zones[index]) is not None:
+
+    def place(index: int) -> None:
+        zone = setting.zones[index]
+        if len(plan.items) < wanted and used[index] < zone.most and plan.place(zone) is not None:
             used[index] += 1
+
+    for index in range(2):
+        if plan.chance(_MAIN_ZONE_SHARE):
+            place(index)
+    for _ in range(int(plan.rng.choice(3, p=_NUM_ACTIONS)) if setting.actions else 0):
+        name, index = setting.actions[int(plan.rng.integers(len(setting.actions)))]
+        if len(plan.items) + 2 <= room:
+            ACTIONS[name](plan, setting.zones[index])
+    for _ in range(40):
+        place(int(plan.rng.integers(len(setting.zones))))
+    plan.items = plan.without(set(range(room, len(plan.items))))

@@ -19,6 +19,10 @@ SURFACES: dict[str, float] = {
 }
 """Height of the surface that things stand or sit on, in heights of the support."""
 
+_SINGLE: frozenset[str] = frozenset({"sun", "moon", "refrigerator", "stove", "train"})
+"""Kinds of which a scene shows one at most."""
+_HANGING_OVERLAP = 0.05
+"""Largest covered share between two things on a wall or in the sky."""
 _MIN_HEIGHT = 0.075
 _MAX_HEIGHT = 0.9
 
@@ -154,7 +158,7 @@ class Plan:
         self.items.append(item)
         return len(self.items) - 1
 
-    def fits(self, item: Item, *, most_covered: float = 0.3) -> bool:
+    def fits(self, item: Item, *, most_covered: float = 0.4) -> bool:
         """True when neither the item nor what is there already would be covered too much."""
         ax1, ay1, ax2, ay2 = item.extent()
         if ay1 < -0.06:
@@ -166,6 +170,10 @@ class Plan:
             if other.tag == "rug" or item.tag == "rug":
                 continue
             if shared > most_covered * far.width * far.height:
+                return False
+            if other.tag == item.tag and item.tag in _SINGLE:
+                return False
+            if shared > _HANGING_OVERLAP * far.width * far.height and item.ground is None and other.ground is None:
                 return False
             if other.tag == item.tag and shared > 0.12 * far.width * far.height:
                 return False

@@ -11,7 +11,7 @@ from pancap.engine.scenes.world import Weather, World
 
 _ALL_WEATHER: tuple[Weather, ...] = ("sunny", "sunny", "sunny", "cloudy", "rainy", "foggy")
 
-MAX_WHOLES = 8
+MAX_WHOLES = 7
 """Stuff and things of a scene; what is left of nine entities goes to parts."""
 
 

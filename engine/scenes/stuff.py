@@ -222,11 +222,11 @@ def paint_wall(canvas: Canvas, rng: np.random.Generator, world: World) -> Draft:
     return draft
 
 
-def paint_floor(canvas: Canvas, rng: np.random.Generator, world: World) -> Draft:
-    """The floor of a room: boards or tiles in perspective, or a carpet."""
+def paint_floor(canvas: Canvas, rng: np.random.Generator, world: World, *, unlike: Draft) -> Draft:
+    """The floor of a room: boards or tiles in perspective, or a carpet; not of the wall's colour."""
     style = int(rng.integers(3))
     names = (("brown", "beige"), ("white", "gray", "beige"), ("gray", "blue", "green", "red"))[style]
-    paint = pick_paint(rng, *names)
+    paint = pick_paint(rng, *(name for name in names if f"is {name}" not in unlike.attributes))
     rgb = shade(paint.rgb, factor=1.12)
     draft = canvas.register(
         "floor", role="stuff", attributes=[f"is {paint.name}"], depth=0.0, texture="fine" if style == 2 else "matte"

@@ -166,8 +166,8 @@ def _shop_board(pen: Pen, rng: np.random.Generator, *, y: float, half: float) ->
 
 def _chimney(pen: Pen, *, x: float, top: float) -> None:
     with pen.part("chimney", "is made of brick", fallback=("has a chimney",)):
-        pen.rect(x - 0.05, 0.6, x + 0.05, top, rgb=(150, 78, 60))
-        pen.rect(x - 0.065, top - 0.03, x + 0.065, top + 0.01, rgb=(116, 60, 48))
+        pen.rect(x - 0.065, 0.6, x + 0.065, top, rgb=(150, 78, 60))
+        pen.rect(x - 0.085, top - 0.03, x + 0.085, top + 0.01, rgb=(116, 60, 48))
 
 
 def _bricks(pen: Pen, wall: Paint, x1: float, y1: float, x2: float, y2: float) -> None:
