@@ -1,0 +1,1 @@
+"""Judges: what reads a caption and says whether another caption states the same."""

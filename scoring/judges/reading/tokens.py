@@ -1,0 +1,241 @@
+"""From a caption to sentences of tokens: mark-up off, boxes and quotations set apart."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pancap.caption.boxes import Box
+from pancap.scoring.judges.reading.lexicon import PHRASES, word_set
+from pancap.scoring.judges.reading.words import classify
+
+MAX_CHARACTERS: Final = 40_000
+"""Longer captions are cut here; the longest of 500 real ones has under 5,000 characters."""
+
+
+@dataclass(slots=True)
+class Token:
+    """One word, box group, quotation or punctuation mark.
+
+    Args:
+        text: as written (a quotation without its quotes; a phrase such as `in front of` in its normal form).
+        kind: a class of `words.WordClass`, or `box`, `quote`, `comma`, `colon`, `mark`.
+        base: base form of a verb; else the lower-case text.
+        boxes: valid boxes of a `box` token.
+        owner: whether a possessive ending stood here (`man's`).
+    """
+
+    text: str
+    kind: str
+    base: str
+    boxes: tuple[Box, ...] = ()
+    owner: bool = False
+
+
+@dataclass(slots=True)
+class Sentence:
+    """Tokens up to a full stop.
+
+    Args:
+        tokens: in order.
+        label: whether this is the heading of a list entry (`**Car:**`), which names what the entry is about.
+        starts_entry: whether the sentence opens a paragraph or list entry.
+    """
+
+    tokens: list[Token]
+    label: bool = False
+    starts_entry: bool = False
+
+
+_NUMBER: Final = r"(?:\d{1,6}(?:\.\d{0,12})?|\.\d{1,12})"
+_BOX: Final = re.compile(
+    r"\[\s*\[?\s*" + _NUMBER + r"(?:[\s,\[\]]+" + _NUMBER + r")*\s*\]?\s*\]|\(\s*0?\.\d+(?:\s*,\s*[01]?\.\d+){3}\s*\)"
+)
+_JOINED: Final = re.compile(r"(?<=\])(?:\s*\)?\s*(?:,|and|,\s*and|&)?\s*\(?\s*)(?=\[)")
+_VALUE: Final = re.compile(_NUMBER)
+_TOKEN: Final = re.compile(
+    r"\[[^\]]*\](?:[\s\]]*\])?|\"[^\"\n]{0,200}\"|[A-Za-z](?:[\w]|['’\-](?=\w))*['’]?|\d+(?:\.\d+)?(?:-\w+)*|[,;:.!?()/&]|\n"
+)
+_NAME: Final = r"[A-Z][\w/ ()'-]{0,40}"
+_LABEL: Final = re.compile(
+    r"^\s*(?:[-*#•+]+\s+|\d+[.)]\s+)?(?:#+\s*)?"
+    r"(?:\*\*(?P<bold>[^*\n]{1,60}?):?\*\*\s*:?|(?P<plain>" + _NAME + r"?)\s*(?=\[)|(?P<named>" + _NAME + r"):(?=\s))"
+    r"(?P<sep>\s*[:-]?)"
+)
+_BULLET: Final = re.compile(r"^\s*(?:[-*•+]\s+|#+\s*|\d+[.)]\s+)")
+_LONGEST: Final = max(len(phrase.split()) for phrase in PHRASES)
+_STARTS: Final = frozenset(phrase.split()[0] for phrase in PHRASES)
+_FILLER: Final = word_set(
+    "bounding box boxes bounding-box coordinate coordinates at located position positioned situated found seen from"
+    " by region area defined covering occupying spanning marked indicated described represented identified ( : with"
+    " approximately roughly around bounded within"
+)
+_SMALL_FILLER: Final = word_set("is are can be also a an the its their his her in of as has have and to")
+
+
+def parse_boxes(text: str) -> tuple[Box, ...]:
+    """Every valid box of a bracketed group; anything that is no box is left out."""
+    values = [float(value) for value in _VALUE.findall(text)[:400]]
+    boxes = []
+    for start in range(0, len(values) - 3, 4):
+        try:
+            boxes.append(Box(*values[start : start + 4]))
+        except ValueError:
+            continue
+    return tuple(boxes)
+
+
+def read_sentences(caption: str) -> list[Sentence]:
+    """Splits a caption; never raises."""
+    text = caption[:MAX_CHARACTERS].translate(_PLAIN).replace("\u200b", "")
+    groups: list[tuple[Box, ...]] = []
+
+    def keep(match: re.Match[str]) -> str:
+        groups.append(parse_boxes(match[0]))
+        return f" [#{len(groups) - 1}#] "
+
+    sentences: list[Sentence] = []
+    for line in text.split("\n"):
+        if line.strip():
+            line = _BOX.sub(keep, _JOINED.sub(" ", line))
+            sentences.extend(_read_line(line, groups))
+    return sentences
+
+
+_PLAIN: Final = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": ",", "\r": "\n", "\t": " ", "`": '"'}
+)
+
+
+def _read_line(line: str, groups: list[tuple[Box, ...]]) -> list[Sentence]:
+    """Sentences of one line, its list heading first."""
+    sentences: list[Sentence] = []
+    stripped = _BULLET.sub("", line)
+    label = _LABEL.match(line) if ("**" in line[:8] or stripped is not line) else None
+    if label is None and ":" in line[:45]:
+        label = _LABEL.match(line)
+    rest = stripped
+    if label is not None:
+        named = label["bold"] or label["plain"] or label["named"] or ""
+        after = line[label.end() :]
+        is_heading = label["bold"] is None or label["sep"].strip() or ":" in label[0] or _starts_apart(after)
+        if is_heading and len(named.split()) <= 7:
+            box = re.match(r"[\s:(,*-]*((?:\[#\d+#\][\s,]*(?:and\s*)?)+)\)?\s*[:.-]?", after)
+            head = _tokenize(named.lower() + (" " + box[1] if box else ""), groups)
+            sentences.append(Sentence(head, label=True, starts_entry=True))
+            rest = after[box.end() :] if box else after
+    parts = _split(_tokenize(rest.replace("**", ""), groups))
+    for index, tokens in enumerate(parts):
+        sentences.append(Sentence(tokens, starts_entry=index == 0 and not sentences))
+    return sentences
+
+
+def _starts_apart(after: str) -> bool:
+    following = after.lstrip(" :-")
+    return following.startswith(("[", "(")) or not following
+
+
+def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
+    tokens: list[Token] = []
+    raw = _TOKEN.findall(text)
+    index = 0
+    while index < len(raw):
+        word = raw[index]
+        lower = word.lower()
+        if lower in _STARTS:
+            found, used = _match_phrase(raw, index)
+            if found and (found != "part of" or _may_be_part(tokens)):
+                tokens.append(_phrase_token(found))
+                index += used
+                continue
+        index += 1
+        first = word[0]
+        if first == "[":
+            number = word[2:].split("#", 1)[0]
+            if number.isdigit() and int(number) < len(groups):
+                _drop_filler(tokens)
+                tokens.append(Token(word, "box", "box", groups[int(number)]))
+        elif first == '"':
+            tokens.append(Token(word.strip('"').strip(" ,."), "quote", ""))
+        elif first in ",":
+            tokens.append(Token(word, "comma", word))
+        elif first in ":":
+            tokens.append(Token(word, "colon", word))
+        elif first in ";.!?()/&":
+            tokens.append(Token(word, "mark", word))
+        else:
+            _add_word(tokens, word, lower)
+    return tokens
+
+
+def _drop_filler(tokens: list[Token]) -> None:
+    """Takes away what only introduces a box: `(bounding box:`, `is located at`, `with coordinates`."""
+    keep, seen = len(tokens), False
+    while keep and (tokens[keep - 1].text in _FILLER or (seen and tokens[keep - 1].text in _SMALL_FILLER)):
+        seen = True
+        keep -= 1
+    if keep or not seen:
+        del tokens[keep:]
+
+
+def _add_word(tokens: list[Token], word: str, lower: str) -> None:
+    """Adds a word; a contraction becomes two tokens, a possessive loses its ending."""
+    owner = False
+    if lower.endswith("n't"):
+        lower = {"can't": "cann't", "won't": "willn't"}.get(lower, lower)
+        tokens.append(Token(lower[:-3], *classify(lower[:-3])))
+        tokens.append(Token("not", "negation", "not"))
+        return
+    if "'" in lower:
+        head, _, tail = lower.rpartition("'")
+        if tail in ("s", "") and head in ("it", "there", "he", "she", "that", "here", "what"):
+            tokens.append(Token(head, *classify(head)))
+            tokens.append(Token("is", "be", "is"))
+            return
+        if tail in ("re", "ve", "ll", "d", "m"):
+            tokens.append(Token(head, *classify(head)))
+            tokens.append(Token("are", "be", "are"))
+            return
+        if tail in ("s", ""):
+            lower, owner = head, True
+    kind, base = classify(lower)
+    if owner and kind not in ("determiner",):
+        kind, base = "noun", lower
+    tokens.append(Token(lower, kind, base, (), owner))
+
+
+def _match_phrase(raw: list[str], index: int) -> tuple[str, int]:
+    for length in range(_LONGEST, 0, -1):
+        candidate = " ".join(raw[index : index + length]).lower()
+        if candidate in PHRASES:
+            return PHRASES[candidate], length
+    return "", 0
+
+
+def _may_be_part(tokens: list[Token]) -> bool:
+    """`is part of the box` is a link, `the upper part of the box` is not."""
+    return bool(tokens) and (tokens[-1].kind in ("be", "comma", "adverb") or tokens[-1].base == "form")
+
+
+def _phrase_token(found: str) -> Token:
+    if found == "and":
+        return Token("and", "conjunction", "and")
+    return Token(found, "preposition", found)
+
+
+def _split(tokens: list[Token]) -> list[list[Token]]:
+    """Cuts at full stops; a box that follows one still belongs to the sentence before it."""
+    parts: list[list[Token]] = []
+    current: list[Token] = []
+    for index, token in enumerate(tokens):
+        ends = token.kind == "mark" and token.text in ".!?;"
+        if ends and index + 1 < len(tokens) and tokens[index + 1].kind == "box":
+            continue
+        if ends:
+            if current:
+                parts.append(current)
+            current = []
+        else:
+            current.append(token)
+    if current:
+        parts.append(current)
+    return parts
