@@ -70,7 +70,7 @@ def train_worker(settings: dict[str, object]) -> None:
     """What each Ray Train worker runs."""
     import torch.distributed as dist
 
-    quiet_deepspeed()
+    prepare_deepspeed()
     config, files = settings["config"], settings["files"]
     assert isinstance(config, TrainConfig) and isinstance(files, RunFiles)
     try:
@@ -87,11 +87,18 @@ def train_worker(settings: dict[str, object]) -> None:
     dist.barrier()
 
 
-def quiet_deepspeed() -> None:
-    """Keeps DeepSpeed's start-up chatter out of the worker's log, and on the CPU where there is no accelerator."""
+def prepare_deepspeed() -> None:
+    """Makes DeepSpeed quiet, and keeps it from compiling its shared-memory all-reduce.
+
+    That op is built with g++ at the first start, for one to several minutes, and a start that is killed meanwhile
+    leaves a lock that the next one waits for without end. Gloo, which DeepSpeed takes instead, needs no build.
+    """
     import torch
 
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     for name in ("deepspeed", "DeepSpeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    import deepspeed
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
