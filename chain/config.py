@@ -68,6 +68,8 @@ class DecodingConfig:
     """Longest caption, of the chain's last stage or of the one-stage model."""
     enable_constraints: bool = True
     """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
+    coordinate_window: int = 0
+    """How a coordinate is read: 0 takes the most likely value, W > 0 the mean of the most likely 2 W + 1 neighbours."""
     repeat_window: int = 40
     """Longest repeated token sequence that stops a runaway answer (after its third copy)."""
 
@@ -77,6 +79,8 @@ class DecodingConfig:
             value = self.max_new_tokens(name)
             if value < 1:
                 raise ValueError(f"max_new_tokens_{name} must be >= 1, got {value}; set a positive number")
+        if self.coordinate_window < 0:
+            raise ValueError(f"coordinate_window must be >= 0, got {self.coordinate_window}; 0 is the plain choice")
 
     def max_new_tokens(self, stage: str) -> int:
         """Longest answer of a stage, in tokens."""

@@ -26,11 +26,13 @@ class AnswerRules:
         stage: decides what may stand between boxes.
         limits: smallest and largest coordinate in the image, (x_min, y_min, x_max, y_max).
         known: boxes of the stages before: written in this order in `tag`, the only ones allowed in `cap`.
+        window: how a coordinate of a new box is read from its distribution, see `read_coordinate`.
     """
 
     stage: StageName
     limits: Units
     known: tuple[Units, ...] = ()
+    window: int = 0
 
 
 class AnswerGrammar:
@@ -61,7 +63,7 @@ class AnswerGrammar:
         first = self.ids.coordinates.start
         if isinstance(allowed, range):
             scores = logits_V[first + allowed.start : first + allowed.stop]
-            return first + allowed.start + int(scores.argmax())
+            return first + allowed.start + read_coordinate(scores, window=self.rules.window)
         return first + max(allowed, key=lambda value: float(logits_V[first + value]))
 
     def _choose_free(self, logits_V: "torch.Tensor") -> int:
@@ -112,3 +114,28 @@ class AnswerGrammar:
         self.corners.append(token - self.ids.coordinates.start)
         if len(self.corners) == 4:
             self.corners, self.num_boxes, self.num_words = None, self.num_boxes + 1, 0
+
+
+def read_coordinate(scores_K: "torch.Tensor", *, window: int) -> int:
+    """A coordinate from the logits of its allowed values.
+
+    Args:
+        scores_K: one logit per value, ascending.
+        window: 0 takes the most likely value; W > 0 finds the 2 W + 1 neighbouring values that are most likely
+            together and takes their mean, so that a peak spread over neighbours counts as one.
+
+    Returns:
+        Index into the values.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    if window == 0 or len(scores_K) == 1:
+        return int(scores_K.argmax())
+    probabilities_K = scores_K.float().softmax(dim=0).double()
+    span = min(2 * window + 1, len(probabilities_K))
+    sums = F.pad(probabilities_K.cumsum(0), (1, 0))
+    start = int((sums[span:] - sums[:-span]).argmax())
+    peak = probabilities_K[start : start + span]
+    offsets = torch.arange(span, dtype=peak.dtype)
+    return start + round(float((peak * offsets).sum() / peak.sum()))

@@ -76,4 +76,9 @@ class TransformersBackend:
         if self.coordinates != "tokens" or not self.decoding.enable_constraints:
             return None
         boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in state.instances)
-        return AnswerRules(stage=stage, limits=codec.limits(), known=tuple(codec.to_units(box) for box in boxes))
+        return AnswerRules(
+            stage=stage,
+            limits=codec.limits(),
+            known=tuple(codec.to_units(box) for box in boxes),
+            window=self.decoding.coordinate_window,
+        )

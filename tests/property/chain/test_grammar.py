@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec
-from pancap.chain.grammar import AnswerGrammar, AnswerRules
+from pancap.chain.grammar import AnswerGrammar, AnswerRules, read_coordinate
 from pancap.chain.tokenizer import TokenIds
 
 IDS = TokenIds(pad=0, bos=1, eos=2, image=3, box=10, newline=4, coordinates=range(11, 1012))
@@ -34,11 +34,16 @@ def boxes_of(ids: list[int]) -> list[tuple[int, ...]]:
 
 
 @settings(max_examples=40)
-@given(size=SIZES, seed=st.integers(0, 10**6), stage=st.sampled_from(["loc", "disc", "one_stage"]))
-def test_every_box_is_complete_ordered_and_inside_the_image(size, seed, stage):
+@given(
+    size=SIZES,
+    seed=st.integers(0, 10**6),
+    stage=st.sampled_from(["loc", "disc", "one_stage"]),
+    window=st.sampled_from([0, 1, 12]),
+)
+def test_every_box_is_complete_ordered_and_inside_the_image(size, seed, stage, window):
     codec = BoxCodec(coordinates="tokens", width=size[0], height=size[1])
     x_min, y_min, x_max, y_max = codec.limits()
-    ids = write(AnswerRules(stage=stage, limits=codec.limits()), seed=seed)
+    ids = write(AnswerRules(stage=stage, limits=codec.limits(), window=window), seed=seed)
     for x1, y1, x2, y2 in boxes_of(ids):
         assert x_min <= x1 < x2 <= x_max
         assert y_min <= y1 < y2 <= y_max
@@ -69,3 +74,11 @@ def test_the_caption_stage_writes_known_boxes_only(known, seed):
 def test_limits_follow_the_padding():
     assert BoxCodec(coordinates="tokens", width=200, height=100).limits() == (0, 250, 1000, 750)
     assert BoxCodec(coordinates="tokens", width=1, height=1000).to_units(Box(0.0, 0.0, 1.0, 1.0))[0] < 1000
+
+
+def test_a_peak_spread_over_neighbours_outweighs_a_single_spike():
+    probabilities = torch.full((100,), 1e-6)
+    probabilities[80] = 0.4
+    probabilities[20:25] = torch.tensor([0.1, 0.15, 0.1, 0.15, 0.1])
+    assert read_coordinate(probabilities.log(), window=0) == 80
+    assert read_coordinate(probabilities.log(), window=2) == 22
