@@ -178,12 +178,15 @@ def save_checkpoint(
 def load_checkpoint(directory: str | Path) -> Checkpoint:
     """Reads a checkpoint in float32, in evaluation mode. Only safetensors are read, and no code of the checkpoint.
 
+    Args:
+        directory: folder, or the name of a shipped checkpoint (`nano`, `nano_one_stage`).
+
     Raises:
         UsageError: the folder does not exist, is not a checkpoint of a chain, or is damaged.
     """
     from transformers import AutoConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-    folder = Path(directory)
+    folder = checkpoint_folder(directory)
     meta = read_meta(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -204,6 +207,12 @@ def load_checkpoint(directory: str | Path) -> Checkpoint:
             f"the checkpoint {folder} does not hold this model's weights ({names}); train or copy it again"
         )
     return Checkpoint(model=model.eval(), tokenizer=tokenizer, meta=meta)
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """The folder of a checkpoint that comes with the package, by its name; any other text is a path."""
+    shipped = Path(__file__).parent / "weights" / name
+    return shipped if not Path(name).exists() and shipped.is_dir() else Path(name)
 
 
 def read_meta(directory: str | Path) -> CheckpointMeta:

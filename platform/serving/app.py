@@ -18,7 +18,7 @@ def build_app(config: ServeConfig, *, load: Callable[[str], Any], api_key: str |
 
     Args:
         config: what to serve.
-        load: makes a captioner (`caption(images) -> results`, `meta`) from the checkpoint; called once a replica.
+        load: makes a `pancap.chain.captioner.Captioner` from the checkpoint; called once a replica.
         api_key: clients must send it; None leaves the endpoint open (loopback only).
 
     Returns:
@@ -61,6 +61,7 @@ class _ChainReplica:
     def __init__(self, config: ServeConfig, load: Callable[[str], Any]) -> None:
         from ray import serve
 
+        self._checkpoint = config.checkpoint
         self._captioner = load(config.checkpoint)
         self._batched = serve.batch(
             self._caption_batch, max_batch_size=config.max_batch_size, batch_wait_timeout_s=config.batch_wait_s
@@ -70,9 +71,14 @@ class _ChainReplica:
         """One image in, one ChainResult out."""
         return await self._batched(rgb)
 
-    def describe(self) -> dict[str, Any]:
-        """The checkpoint's own description."""
-        return dict(self._captioner.meta)
+    def describe(self) -> dict[str, str]:
+        """Which model answers."""
+        captioner = self._captioner
+        return {
+            "checkpoint": self._checkpoint,
+            "mode": captioner.mode,
+            "coordinates": captioner.backend.coordinates,
+        }
 
     async def _caption_batch(self, images: list[Any]) -> list[Any]:
         return await asyncio.to_thread(self._captioner.caption, images)
@@ -105,11 +111,7 @@ class _Ingress:
                 **result.timings_s,
                 "total": time.perf_counter() - started,
             },
-            "model": {
-                "checkpoint": str(about.get("name", self._config.checkpoint)),
-                "mode": str(about.get("mode", "chain")),
-                "coordinates": str(about.get("coordinates", "")),
-            },
+            "model": about,
         }
 
     async def is_ready(self) -> bool:

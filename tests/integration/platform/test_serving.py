@@ -24,7 +24,8 @@ def load_stand_in(checkpoint):
     from types import SimpleNamespace
 
     class StandIn:
-        meta = {"name": checkpoint, "mode": "chain", "coordinates": "tokens"}
+        mode = "chain"
+        backend = SimpleNamespace(coordinates="tokens")
 
         def caption(self, images):
             entity = Entity(id=1, tag="sky", box=Box(0.0, 0.0, 1.0, 0.5))
@@ -76,7 +77,7 @@ def test_multipart_and_base64_give_the_same_caption(endpoint):
     assert set(answer["stages"]) == {"loc", "tag", "disc", "cap"}
     assert answer["image"]["width"] == 30
     assert answer["timings_s"]["total"] > 0
-    assert answer["model"]["mode"] == "chain"
+    assert answer["model"] == {"checkpoint": "nano", "mode": "chain", "coordinates": "tokens"}
 
 
 def test_health_and_openapi_are_open_and_the_caption_route_is_not(endpoint):
