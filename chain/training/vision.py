@@ -86,6 +86,7 @@ def train_vision(
     images = read_training_images(config.data, with_content=True, limit=config.limit)
     num_train = len(images) - min(HELD_OUT, len(images) // 5)
     out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
     pixels, refused = open_pixels(
         cache_pixels(
             images, image_px=config.model.image_px, folder=config.cache or out / "cache", on_progress=on_progress
