@@ -11,6 +11,8 @@ class DetectorTrainConfig:
     """Folder for the three weight files."""
     seed: int = 10_000_000
     """Seed of the first training scene and of the training; below 1,000,000 scenes are kept for evaluation."""
+    start_from: str = ""
+    """Folder of weight files to go on from; empty to begin anew."""
     num_scenes: int = 6000
     """Different scenes, rendered once."""
     cache: str = ""

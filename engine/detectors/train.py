@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pancap.configs.errors import UsageError
 from pancap.engine.detectors.augment import Sample, Strength, augment, jitter_boxes
 from pancap.engine.detectors.config import DetectorTrainConfig
 from pancap.engine.detectors.letterbox import INPUT_PX
@@ -23,7 +24,7 @@ from pancap.engine.detectors.scene_cache import (
     render_for_training,
     scene_classes,
 )
-from pancap.engine.detectors.weights import WeightsInfo, save_weights
+from pancap.engine.detectors.weights import WeightsInfo, load_into, read_info, save_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -128,7 +129,7 @@ class _Trainer:
         self.seconds: dict[str, float] = {}
 
     def train_all(self) -> None:
-        """Proposer, then the grounder from the proposer's backbone, then the tagger."""
+        """Proposer, then the grounder (anew: from the proposer's backbone), then the tagger."""
         import torch
 
         from pancap.engine.detectors.network import DetectorNetwork, TaggerNetwork
@@ -139,8 +140,9 @@ class _Trainer:
             self._fit("proposer", proposer, self.config.proposer_steps, self._detector_loss, strength="strong")
         if self.config.grounder_steps:
             grounder = DetectorNetwork(len(self.classes))
-            learned = {name: value for name, value in proposer.state_dict().items() if name.startswith(BACKBONE)}
-            grounder.load_state_dict(learned, strict=False)
+            if not self.config.start_from:
+                learned = {name: value for name, value in proposer.state_dict().items() if name.startswith(BACKBONE)}
+                grounder.load_state_dict(learned, strict=False)
             self._fit("grounder", grounder, self.config.grounder_steps, self._detector_loss, strength="mild")
         if self.config.tagger_steps:
             tagger = TaggerNetwork(len(self.classes) + 1)
@@ -158,6 +160,11 @@ class _Trainer:
         import torch
 
         started = time.perf_counter()
+        if self.config.start_from:
+            file = Path(self.config.start_from) / f"{name}.safetensors"
+            if read_info(file).classes not in ((), self.classes):
+                raise UsageError(f"{file} was trained for other classes; train without start_from")
+            load_into(network, file=file)
         rng = np.random.default_rng([self.config.seed, sum(name.encode())])
         network.to(memory_format=torch.channels_last).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.config.learning_rate, weight_decay=WEIGHT_DECAY)
@@ -240,7 +247,9 @@ class _Trainer:
     def _info(self, name: str, *, num_steps: int) -> WeightsInfo:
         import torch
 
-        shown = {key: value for key, value in asdict(self.config).items() if key not in {"out", "cache"}}
+        shown = {
+            key: value for key, value in asdict(self.config).items() if key not in {"out", "cache"} and value != ""
+        }
         return WeightsInfo(
             kind=name,
             classes=() if name == "proposer" else self.classes,

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import CaptionContent, Entity
+from pancap.configs.errors import UsageError
 from pancap.engine.detectors.config import DetectorTrainConfig
 from pancap.engine.detectors.nano import NanoGrounder, NanoProposer, NanoTagger
 from pancap.engine.detectors.scene_cache import cache_scenes
@@ -52,6 +53,16 @@ def test_same_seed_same_weights(trained, tmp_path):
     assert torch.get_num_threads() == threads
     first, second = load_file(out / "proposer.safetensors"), load_file(tmp_path / "proposer.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_goes_on_from_weights(trained, tmp_path):
+    out, _ = trained
+    summary = _train(tmp_path, proposer_steps=0, tagger_steps=0, learning_rate=1e-9, start_from=str(out))
+    assert list(summary.losses) == ["grounder"]
+    first, second = load_file(out / "grounder.safetensors"), load_file(tmp_path / "grounder.safetensors")
+    torch.testing.assert_close(first["stem.0.weight"], second["stem.0.weight"], atol=1e-3, rtol=0)
+    with pytest.raises(UsageError, match=r"tagger\.safetensors is missing"):
+        _train(tmp_path, proposer_steps=0, grounder_steps=0, start_from=str(tmp_path))
 
 
 def test_the_cache_is_reused_only_for_the_same_scenes(tmp_path):
