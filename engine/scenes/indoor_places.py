@@ -127,7 +127,7 @@ def _paint_table_top(canvas: Canvas, rng: np.random.Generator, *, top: float) ->
     canvas.rectangle((0, y1, side, y1 + 5), rgb=paint.light, draft_id=draft.id)
     if paint.name in {"brown", "beige"}:
         draft.attributes.append("is made of wood")
-        for y in np.cumsum([0.03, 0.05, 0.08, 0.12, 0.16]):
+        for y in np.cumsum([0.03, 0.05, 0.08, 0.12, 0.16]).tolist():
             canvas.rectangle((0, (top + y) * side, side, (top + y) * side + 2), rgb=paint.dark, draft_id=draft.id)
     elif paint.name == "blue":
         draft.attributes.append("has a checkered pattern")

@@ -69,7 +69,7 @@ def paint_road(canvas: Canvas, rng: np.random.Generator, *, top: float, bottom: 
         canvas.rectangle((0, y, side, y + height), rgb=(186, 184, 178), draft_id=draft.id)
     middle = y1 + int((y2 - y1) * 0.48)
     start = float(rng.uniform(-0.2, 0.0))
-    for x in np.arange(start, 1.0, 0.2):
+    for x in np.arange(start, 1.0, 0.2).tolist():
         canvas.rectangle((x * side, middle, (x + 0.11) * side, middle + 5), rgb=(228, 228, 222), draft_id=draft.id)
     return draft
 
@@ -187,7 +187,7 @@ def paint_railroad(canvas: Canvas, rng: np.random.Generator, *, y: float, height
     )
     side = canvas.side
     canvas.rectangle((0, (y - height) * side, side, (y + height) * side), rgb=(140, 130, 122), draft_id=draft.id)
-    for x in np.arange(float(rng.uniform(-0.03, 0.0)), 1.0, 0.045):
+    for x in np.arange(float(rng.uniform(-0.03, 0.0)), 1.0, 0.045).tolist():
         corners = (x * side, (y - height * 0.8) * side, (x + 0.018) * side, (y + height * 0.8) * side)
         canvas.rectangle(corners, rgb=(88, 66, 50), draft_id=draft.id)
     for dy in (-0.5, 0.45):
@@ -207,14 +207,14 @@ def paint_wall(canvas: Canvas, rng: np.random.Generator, world: World) -> Draft:
     style = int(rng.integers(5))
     line = shade(soft, factor=0.87)
     if style == 0:
-        for x in np.arange(0.0, 1.0, 0.08):
+        for x in np.arange(0.0, 1.0, 0.08).tolist():
             canvas.rectangle((x * side, 0, (x + 0.04) * side, y2), rgb=line, draft_id=draft.id)
         draft.attributes.append("has a striped pattern")
     elif style in {1, 2}:
         step = 0.05 if style == 1 else 0.075
-        for i, y in enumerate(np.arange(0.0, world.floor - 0.01, step)):
+        for i, y in enumerate(np.arange(0.0, world.floor - 0.01, step).tolist()):
             canvas.rectangle((0, y * side, side, y * side + 1), rgb=line, draft_id=draft.id)
-            for x in np.arange(step * (i % 2) if style == 1 else 0.0, 1.0, step * 2 if style == 1 else step):
+            for x in np.arange(step * (i % 2) if style == 1 else 0.0, 1.0, step * 2 if style == 1 else step).tolist():
                 corners = (x * side, y * side, x * side + 1, min(y + step, world.floor) * side - 1)
                 canvas.rectangle(corners, rgb=line, draft_id=draft.id)
         draft.attributes.append("is made of brick" if style == 1 else "is made of tile")
@@ -239,7 +239,7 @@ def paint_floor(canvas: Canvas, rng: np.random.Generator, world: World, *, unlik
         return draft
     line = shade(rgb, factor=0.78)
     vanish = world.horizon - 0.5
-    for x in np.arange(-1.0, 2.01, 0.11):
+    for x in np.arange(-1.0, 2.01, 0.11).tolist():
         near = 0.5 + (x - 0.5) * (1.0 - vanish) / (world.floor - vanish)
         canvas.line([(x * side, y1), (near * side, side)], width=2, rgb=line, draft_id=draft.id)
     if style == 1:
@@ -281,7 +281,7 @@ def _overcast(canvas: Canvas, rng: np.random.Generator, draft: Draft, *, rows: i
 def _paving(canvas: Canvas, draft: Draft, *, y1: int, y2: int, rgb: RGB, rng: np.random.Generator) -> None:
     side = canvas.side
     shift = float(rng.uniform(0, 0.1))
-    for x in np.arange(-0.3, 1.3, 0.1):
+    for x in np.arange(-0.3, 1.3, 0.1).tolist():
         canvas.line(
             [((x + shift) * side, y1), ((0.5 + (x + shift - 0.5) * 1.25) * side, y2)],
             width=1,

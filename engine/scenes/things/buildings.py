@@ -50,7 +50,7 @@ def draw_barn(pen: Pen, rng: np.random.Generator) -> None:
     roof = pick_paint(rng, *(name for name in ("gray", "black", "brown", "white") if name != wall.name))
     pen.say(f"is {wall.name}", "is made of wood")
     pen.poly((-0.6, 0.0), (-0.6, 0.52), (-0.42, 0.8), (0.0, 0.96), (0.42, 0.8), (0.6, 0.52), (0.6, 0.0), rgb=wall.rgb)
-    for x in np.arange(-0.54, 0.6, 0.09):
+    for x in np.arange(-0.54, 0.6, 0.09).tolist():
         pen.line((x, 0.0), (x, 0.52), width=0.006, rgb=wall.dark)
     with pen.part("roof", f"is {roof.name}", fallback=(f"has a {roof.name} roof",)):
         pen.line((-0.66, 0.48), (-0.44, 0.83), (0.0, 1.0), (0.44, 0.83), (0.66, 0.48), width=0.075, rgb=roof.rgb)
@@ -177,7 +177,7 @@ def _bricks(pen: Pen, wall: Paint, x1: float, y1: float, x2: float, y2: float) -
     for i in range(rows):
         y = y1 + i * step
         pen.rect(x1, y, x2, y + 0.006, rgb=mortar)
-        for x in np.arange(x1 + (0.08 if i % 2 else 0.0), x2, 0.16):
+        for x in np.arange(x1 + (0.08 if i % 2 else 0.0), x2, 0.16).tolist():
             pen.rect(x, y, x + 0.006, y + step, rgb=mortar)
 
 

@@ -62,7 +62,7 @@ def draw_palm_tree(pen: Pen, rng: np.random.Generator) -> None:
     pen.shadow(0.2, depth=0.025)
     lean = float(rng.uniform(-0.16, 0.16))
     pen.line((0.0, 0.0), (lean * 0.25, 0.35), (lean, 0.8), width=0.055, rgb=(142, 104, 66))
-    for y in np.arange(0.08, 0.75, 0.09):
+    for y in np.arange(0.08, 0.75, 0.09).tolist():
         pen.line((lean * y * y - 0.03, y), (lean * y * y + 0.03, y), width=0.01, rgb=(110, 78, 48))
     for k, (dx, dy) in enumerate(((-0.36, -0.1), (-0.3, 0.1), (-0.12, 0.2), (0.12, 0.2), (0.3, 0.1), (0.36, -0.1))):
         rgb = leaf.rgb if k % 2 else leaf.dark

@@ -124,7 +124,7 @@ def draw_fence(pen: Pen, rng: np.random.Generator) -> None:
     for y in (0.32, 0.7):
         pen.rect(-1.6, y - 0.06, 1.6, y + 0.06, rgb=paint.dark)
     step = 0.22 if chance(rng, 0.5) else 0.62
-    for x in np.arange(-1.5, 1.55, step):
+    for x in np.arange(-1.5, 1.55, step).tolist():
         pen.rect(x - 0.06, 0.0, x + 0.06, 0.9, rgb=paint.rgb)
         pen.poly((x - 0.06, 0.9), (x + 0.06, 0.9), (x, 1.0), rgb=paint.rgb)
 

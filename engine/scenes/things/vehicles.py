@@ -129,7 +129,7 @@ def draw_train(pen: Pen, rng: np.random.Generator) -> None:
     if pen.is_night:
         pen.oval(1.44, 0.24, 0.04, 0.04, rgb=_LIT, glow=255)
         pen.say("has lit windows")
-    for x in np.arange(-1.35, 1.4, 0.28):
+    for x in np.arange(-1.35, 1.4, 0.28).tolist():
         pen.oval(x, 0.09, 0.085, 0.085, rgb=_TYRE)
         pen.oval(x, 0.09, 0.035, 0.035, rgb=(130, 130, 134))
 
@@ -183,7 +183,7 @@ def draw_airplane(pen: Pen, rng: np.random.Generator) -> None:
     pen.poly((-1.25, 0.5), (-1.32, 1.0), (-1.05, 1.0), (-0.75, 0.55), rgb=paint.rgb)
     pen.oval(0.0, 0.45, 1.32, 0.19, rgb=body)
     pen.rect(-1.2, 0.42, 1.1, 0.46, rgb=paint.rgb)
-    for x in np.arange(-0.8, 0.9, 0.18):
+    for x in np.arange(-0.8, 0.9, 0.18).tolist():
         pen.oval(x, 0.54, 0.04, 0.045, rgb=(90, 120, 150), glow=200 * pen.is_night)
     pen.poly((1.08, 0.52), (1.0, 0.6), (0.88, 0.6), (0.9, 0.52), rgb=(80, 110, 140))
     pen.poly((-0.2, 0.42), (0.3, 0.42), (-0.35, 0.0), (-0.6, 0.0), rgb=shade(body, factor=0.78))
