@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.engine.captioners.pixels import Pixels
+from pancap.engine.captioners.sky import Time, read_sky
 from pancap.engine.captioners.tags import GROUND_TAGS, INDOOR_TAGS, OUTDOOR_TAGS, PERSON_TAGS, SKY_TAGS
-
-Time = Literal["day", "dusk", "night"]
 
 # Light that multiplies surface colours, as (red, green, blue): twilight is reddish, night bluish, lamps yellowish.
 AMBIENT: dict[str, tuple[float, float, float]] = {
@@ -21,6 +20,11 @@ AMBIENT: dict[str, tuple[float, float, float]] = {
     "warm": (0.96, 0.84, 0.68),
     "dim": (0.6, 0.58, 0.6),
 }
+_OVERCAST = 0.9
+# 98th percentiles of the red and blue values of a room: dim rooms stay below the first, lamp light below the second.
+_MAX_DIM_RED = 188.0
+_MAX_WARM_BLUE = 182.0
+_HIGH_HORIZON, _LOW_HORIZON = 0.28, 0.54
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,9 @@ class SceneState:
     @property
     def ambient(self) -> tuple[float, float, float]:
         """The light that fell on the surfaces."""
-        return AMBIENT[self.lighting if self.is_indoor else self.time]
+        red, green, blue = AMBIENT[self.lighting if self.is_indoor else self.time]
+        share = _OVERCAST if self.weather in {"cloudy", "rainy", "foggy"} else 1.0
+        return red * share, green * share, blue * share
 
     def clauses(self) -> tuple[str, ...]:
         """Global items of a caption."""
@@ -70,20 +76,20 @@ def measure_scene(pixels: Pixels, entities: Sequence[Entity]) -> SceneState:
         entities: what is in it; their tags tell the place, the sky its weather.
     """
     num_people = sum(entity.tag in PERSON_TAGS for entity in entities)
-    if _is_indoor(entities):
+    if is_indoor(entities):
         return SceneState(is_indoor=True, time="day", weather=None, lighting=_room_light(pixels), num_people=num_people)
-    sky = next((entity for entity in entities if entity.tag in SKY_TAGS and entity.box), None)
-    sky_lab = _sky_lab(pixels, sky, entities)
-    time = _time_of_day(sky_lab)
-    weather = _weather(pixels, sky_lab, time=time, entities=entities)
-    lighting = {"day": "bright" if weather == "sunny" else "soft", "dusk": "warm", "night": "dim"}[time]
+    box, holes = _sky_region(entities)
+    sky = read_sky(pixels, box or Box(0.0, 0.0, 1.0, 0.33), holes=holes)
+    weather = sky.weather if box else None
+    lighting = {"day": "bright" if weather == "sunny" else "soft", "dusk": "warm", "night": "dim"}[sky.time]
     return SceneState(
-        is_indoor=False, time=time, weather=weather, lighting=lighting, viewpoint=_viewpoint(entities),
+        is_indoor=False, time=sky.time, weather=weather, lighting=lighting, viewpoint=_viewpoint(entities),
         num_people=num_people,
     )  # fmt: skip
 
 
-def _is_indoor(entities: Sequence[Entity]) -> bool:
+def is_indoor(entities: Sequence[Entity]) -> bool:
+    """Whether the tags speak of a room: no sky, and more of what stands in rooms than of what stands outside."""
     tags = [entity.tag for entity in entities]
     if any(tag in SKY_TAGS for tag in tags):
         return False
@@ -91,67 +97,27 @@ def _is_indoor(entities: Sequence[Entity]) -> bool:
 
 
 def _room_light(pixels: Pixels) -> str:
-    bright, _, yellow = np.percentile(pixels.lab.reshape(-1, 3), 60, axis=0)
-    if bright < 48:
+    red, _, blue = np.percentile(pixels.rgb.reshape(-1, 3), 98, axis=0)
+    if red < _MAX_DIM_RED:
         return "dim"
-    return "warm" if yellow > 22 else "bright"
+    return "warm" if blue < _MAX_WARM_BLUE else "bright"
 
 
-def _sky_lab(pixels: Pixels, sky: Entity | None, entities: Sequence[Entity]) -> np.ndarray:
-    """Pixels of the sky, else of the upper third of the image: (N, 3)."""
-    if sky is None or sky.box is None:
-        return pixels.lab[: max(1, pixels.height // 3)].reshape(-1, 3)
-    holes = [item.box for item in entities if item.box and item.id != sky.id and item.box.area < sky.box.area]
-    rows, columns = pixels.slices(sky.box)
-    seen = pixels.visible(sky.box, holes=holes) > 0
-    return pixels.lab[rows, columns][seen]
-
-
-def _time_of_day(sky_lab: np.ndarray) -> Time:
-    light, red, yellow = np.median(sky_lab, axis=0)
-    if light < 36:
-        return "night"
-    return "dusk" if light < 88 and yellow + red > 22 else "day"
-
-
-def _weather(pixels: Pixels, sky_lab: np.ndarray, *, time: Time, entities: Sequence[Entity]) -> str:
-    streaks, specks = falling(pixels)
-    if max(streaks, specks) > 1.0:
-        return "rainy" if streaks > specks else "snowy"
-    _, _, blue = np.median(sky_lab, axis=0)
-    if any(entity.tag == "sun" for entity in entities):
-        return "sunny"
-    if time == "day":
-        if blue < -12:
-            return "sunny"
-        return "cloudy"
-    return "clear"
-
-
-def falling(pixels: Pixels) -> tuple[float, float]:
-    """How much the image looks as if rain (slanted streaks) or snow (round specks) fell: about 1 where it begins to.
-
-    Lone pixels that are brighter than their surroundings are counted; a streak goes on below or beside, a speck ends.
-    """
-    from scipy.ndimage import median_filter
-
-    light = pixels.lab[..., 0]
-    if min(light.shape) < 16:
-        return 0.0, 0.0
-    bump = light - median_filter(light, size=(3, 7))
-    bright = bump > 4.0
-    going_on = bright[:-4] & (bright[4:] | np.roll(bright, 1, axis=1)[4:] | np.roll(bright, -1, axis=1)[4:])
-    share, streak = float(bright.mean()), float(going_on.mean())
-    return streak / 0.01, (share - streak) / 0.01
+def _sky_region(entities: Sequence[Entity]) -> tuple[Box | None, list[Box]]:
+    sky = max(
+        (item.box for item in entities if item.tag in SKY_TAGS and item.box), key=lambda box: box.area, default=None
+    )
+    if sky is None:
+        return None, []
+    return sky, [item.box for item in entities if item.box and item.box != sky and item.box.intersection(sky) > 0]
 
 
 def _viewpoint(entities: Sequence[Entity]) -> str | None:
-    grounds = [
-        item.box.y1 for item in entities if item.box and item.tag in GROUND_TAGS and item.box.x2 - item.box.x1 > 0.8
-    ]
-    if not grounds:
+    boxes = [item.box for item in entities if item.box and item.tag in GROUND_TAGS]
+    tops = [box.y1 for box in boxes if box.x2 - box.x1 > 0.8]
+    if not tops:
         return None
-    horizon = min(grounds)
-    if horizon < 0.27:
+    horizon = min(tops)
+    if horizon < _HIGH_HORIZON:
         return "high"
-    return "low" if horizon > 0.55 else None
+    return "low" if horizon > _LOW_HORIZON else None
