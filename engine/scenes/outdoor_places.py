@@ -214,7 +214,7 @@ def build_harbour(world: World, rng: np.random.Generator) -> Setting:
     )
     front = Zone(
         kinds=(*PEOPLE, "bench", "dog", "cat", "flower", "bush", "sign", "fence", "suitcase"),
-        y=(shore + 0.1, 0.96),
+        y=(min(shore + 0.1, 0.95), 0.96),
         ground="grass",
         most=3,
     )
