@@ -16,6 +16,8 @@ MAX_SPREAD: Final = 8
 
 # Prepositions that belong to the noun right before them, whatever the clause says.
 _NEAR_NOUN: Final = word_set("with of in on inside within from at into like by without")
+# `covered with snow`: a bare noun after these is a substance, not one more thing.
+_COVERING: Final = word_set("cover fill dot speckle decorate adorn full compose make surround coat line dust")
 _POSTURES: Final = word_set("stand sit lie rest lean hang sleep kneel crouch walk run fly float swim perch")
 _GLOBAL_SUBJECTS: Final = word_set(
     "lighting mood atmosphere weather tone brightness viewpoint perspective style light day shadow daylight sunlight"
@@ -120,7 +122,7 @@ class ClauseReader:
 
     # Noun phrases -------------------------------------------------------------------------------------------------
 
-    def _refer(self, phrase: Phrase, *, is_label: bool = False) -> Ids:
+    def _refer(self, phrase: Phrase, *, is_label: bool = False, is_feature: bool = False) -> Ids:
         """Finds or opens the entity, and notes its modifiers and its owner."""
         owner: Ids = ()
         if phrase.owner is not None and phrase.owner is not phrase:
@@ -129,7 +131,9 @@ class ClauseReader:
                 owner = self._main
         if self._is_doubted and not phrase.boxes:
             return ()
-        ids = self.mentions.refer(phrase, owner=owner[0] if len(owner) == 1 else 0, is_label=is_label)[:MAX_SPREAD]
+        ids = self.mentions.refer(
+            phrase, owner=owner[0] if len(owner) == 1 else 0, is_label=is_label, is_feature=is_feature
+        )[:MAX_SPREAD]
         for one in ids:
             for text in phrase.attributes:
                 self.facts.attributes[one, text] = None
@@ -221,7 +225,10 @@ class ClauseReader:
         if written and phrase.head in lx.TEXT_NOUNS and not phrase.boxes:
             self.facts.attributes.update(dict.fromkeys((one, text) for one in pending.subject for text in written))
             return
-        ids = self._refer(phrase)
+        if pending.base in _COVERING and pending.prepositions and phrase.is_bare:
+            self._relate(pending, phrase, ())
+            return
+        ids = self._refer(phrase, is_feature=pending.verb in ("has", "wears"))
         self._relate(pending, phrase, ids)
         self._focus = ids or self._focus
 
@@ -326,8 +333,8 @@ class ClauseReader:
                 self._pending = None
                 self._is_subject_open = False
                 return
-            has = not passive and base in ("contain", "feature", "include", "display", "show", "consist", "present")
-            verb = "has" if has or base == "consist" else "is"
+            has = not passive and base in ("contain", "feature", "include", "display", "present")
+            verb = "has" if has or base == "consist" else third_person(base) if not passive else "is"
             self._pending = _Pending(subject, verb, base=base)
         elif base in lx.LOCATING and (passive or base in ("occupy", "appear", "extend")):
             self._pending = _Pending(subject, "is" if base != "extend" else "extends")
@@ -390,6 +397,10 @@ class ClauseReader:
             self._is_muted = text in ("due to", "despite", "during", "except")
             return
         if text == "of" and self._pending is not None and self._pending.verb == "has":
+            return
+        if text == "of" and before == "adjective" and self._subject:
+            self._pending = _Pending(self._subject, f"is {phrases[index - 1].text}", base=phrases[index - 1].text)
+            self._pending.prepositions.append(text)
             return
         if text in ("with", "without") or self._pending is None:
             self._start_preposition(text, before, index)
@@ -513,7 +524,10 @@ class ClauseReader:
         pending, self._pending = self._pending, None
         if pending is None or isinstance(pending, _Fronted):
             return
-        if pending.form and pending.subject:
+        if pending.verb == "is" and pending.prepositions in (["on"], ["off"]):
+            for one in pending.subject[:MAX_SPREAD]:
+                self.facts.attributes[one, pending.texts()[0]] = None
+        elif pending.form and pending.subject:
             for one in pending.subject[:MAX_SPREAD]:
                 self.facts.attributes[one, self._intransitive(pending)] = None
 

@@ -67,7 +67,7 @@ def _read(tokens: list[Token], states: GlobalStates) -> None:
         elif token.text == "day" and position > 1 and tokens[position - 1].text == "of":
             continue
         else:
-            _read_anywhere(token.text, states, is_whole)
+            _read_anywhere(tokens, position, states, is_whole)
         for aspect in ("lighting", "viewpoint", "style") if is_whole else ():
             if aspect in cues and position in spans[aspect] and token.text in lx.GLOBAL_VALUES[aspect]:
                 states.setdefault(aspect, {})[lx.GLOBAL_VALUES[aspect][token.text]] = None
@@ -75,11 +75,23 @@ def _read(tokens: list[Token], states: GlobalStates) -> None:
         _read_mood(tokens, states)
 
 
-def _read_anywhere(text: str, states: GlobalStates, is_whole: bool) -> None:
+def _read_anywhere(tokens: list[Token], position: int, states: GlobalStates, is_whole: bool) -> None:
+    """Time, weather and setting, which captions mention in passing: `shows a street on a sunny day`."""
+    text = tokens[position].text
     for aspect in _ANYWHERE:
         value = lx.GLOBAL_VALUES[aspect].get(text)
-        if value is not None and (is_whole or text not in _NEEDS_WHOLE):
-            states.setdefault(aspect, {})[value] = None
+        if value is None or not (is_whole or text not in _NEEDS_WHOLE):
+            continue
+        before = tokens[position - 1].text if position else ""
+        if not is_whole and aspect == "time" and before in ("a", "an"):
+            continue
+        if (
+            not is_whole
+            and aspect == "weather"
+            and not any(near.text in _SKY for near in tokens[position : position + 4])
+        ):
+            continue
+        states.setdefault(aspect, {})[value] = None
 
 
 def _near(tokens: list[Token], aspect: str) -> range:

@@ -59,6 +59,9 @@ PRONOUNS: Final = {
     "herself": "person",
     "it": "thing",
     "itself": "thing",
+    "we": "none",
+    "you": "none",
+    "i": "none",
     "they": "group",
     "them": "group",
     "themselves": "group",
@@ -75,7 +78,7 @@ ADVERBS: Final = word_set(
     "very slightly quite also too just still only then even partially mostly fully rather somewhat there here further"
     " together away apart almost more less most least far closely well all about so however finally specifically"
     " additionally outward outwards inward upward upwards downward downwards forward forwards backward backwards"
-    " sideways overhead ahead straight up down out off back again once not never neatly mid-air"
+    " sideways overhead ahead straight up down out back again once not never neatly mid-air"
 )
 COLOURS: Final = {
     "red": "red", "scarlet": "red", "crimson": "red", "maroon": "dark red", "burgundy": "dark red",
@@ -131,7 +134,8 @@ ADJECTIVES: Final = word_set(
     " eye-level panoramic monochrome monochromatic sepia realistic cartoon grainy flowering blooming vacant shady"
     " shadowy gleaming spiky pointy fuzzy worn smaller larger bigger taller shorter longer wider thinner thicker"
     " darker lighter brighter closer farther higher older younger smallest largest tallest foremost rightmost leftmost"
-    " topmost uppermost lowermost quaint cosy bleak eerie tense hopeful upbeat sparkling steady awkward"
+    " topmost uppermost lowermost woolly elderly lovely ugly friendly hilly chilly scaly prickly bubbly early burly"
+    " quaint cosy bleak eerie tense hopeful upbeat sparkling steady awkward"
 )
 # Where something stands in the frame, what it is for, how many: kept out of attributes.
 POSITION_ADJECTIVES: Final = word_set(
@@ -149,15 +153,18 @@ NOMINAL: Final = word_set(
     " flooring paneling roofing scaffolding plumbing fencing parking ping duckling dumpling pudding dressing topping"
     " stuffing sibling being beings something anything nothing feeling surroundings fishing seating living shopping"
     " dining swimming sewing camping racing training cooking decking lining moulding molding piping padding gathering"
-    " wedding clothes leaves stairs glasses feed speed breed steed greed hundred viewing reading railings hatched"
-    " creed moped biped"
+    " wedding clothes leaves stairs glasses feed speed breed steed greed hundred family families butterfly belly jelly"
+    " lily assembly viewing reading railings hatched creed moped biped"
 )
 PERSONS: Final = word_set(
     "man men woman women boy boys girl girls person people child children adult adults chef rider worker workers"
     " player players soldier soldiers baby toddler lady gentleman individual individuals figure pedestrian cyclist"
     " driver farmer fisherman policeman officer officers dancer dancers musician singer skier skateboarder surfer"
-    " vendor customer runner swimmer student students teacher doctor nurse monk priest king queen statue doll bride"
-    " groom guy kid kids monkey dog cat horse couple crowd skater speaker guard"
+    " vendor customer runner swimmer student students teacher doctor nurse monk priest king queen bride groom guy kid"
+    " kids couple crowd skater speaker guard"
+)
+ANIMATE: Final = word_set(
+    "doll statue monkey dog cat horse puppy kitten bear elephant lion tiger deer cow goat sheep bird duck lamb gorilla"
 )
 GENERIC: Final = word_set(
     "vehicle animal structure object figure person individual creature item bird boat aircraft plant garment subject"
@@ -261,8 +268,8 @@ IRREGULAR: Final = {
 # Nouns that look like a third person: read as a noun unless the sentence needs a verb.
 PREPOSITIONS: Final = word_set(
     "in on at of with behind above below beneath under underneath over beside near inside outside within between"
-    " among amongst against along across around through throughout toward towards into onto from to by beyond before"
-    " after atop alongside past amid amidst upon during for without off opposite via like unlike including except"
+    " among amongst against along across around through throughout toward towards into onto off from to by beyond"
+    " before after atop alongside past amid amidst upon during for without opposite via like unlike including except"
     " despite"
 )
 # Several words that act as one preposition, and the short predicate they stand for.
@@ -395,3 +402,7 @@ GLOBAL_CLAUSES: Final = {
 TEXT_NOUNS: Final = word_set(
     "text word letter lettering character writing inscription name number phrase message logo caption title"
 )
+# Adjective and noun that name a kind together; the adjective stays in the tag.
+COMPOUNDS: Final = frozenset(
+    ["potted plant", "potted plants", "hot air", "hot dog", "polar bear", "solar panel", "solar panels", "high chair", "wild boar", "electric guitar", "electric pole", "electrical box", "red panda", "guinea pig", "fried egg", "fried rice", "wet suit", "white board", "black board", "stuffed animal", "paved path", "rolling pin", "shopping cart", "shopping bag", "dining table", "swimming pool", "sewing machine", "washing machine", "parking lot", "parking meter", "running shoes", "fishing rod", "fishing boat", "cutting board", "sleeping bag", "walking stick", "magnifying glass", "short pants", "bald eagle", "front door", "public transport", "digital clock", "tall ship", "fresh produce", "remote control", "human hand"]
+)  # fmt: skip

@@ -56,6 +56,8 @@ def sense_of(text: str) -> Sense:
     for quoted in _QUOTED.findall(lower):
         keys.add("text:" + re.sub(r"\W+", " ", quoted).strip())
     found = _WORD.findall(_QUOTED.sub(" ", lower))
+    if found[-1:] in (["on"], ["off"]):
+        keys.add("switched-" + found[-1])
     for word in found:
         if keys and word in senses.TEXT_WORDS:
             continue

@@ -7,6 +7,8 @@ from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.phrases import Phrase
 from pancap.scoring.judges.reading.words import singular
 
+SUMMARY_SENTENCES = 2
+"""What the first sentences name with `a` may be introduced once more, with its box, further down."""
 MAX_ENTITIES = 400
 """A caption that names more things than this is not read further; real ones stay under 60."""
 
@@ -25,6 +27,10 @@ class Mentioned:
         ordinal: `the second car` -> 2, 0 where none.
         is_group: one mention of several things (`three men`), replaced by its members where they are named.
         sentence: number of the sentence that opened it.
+        times: how often it has been mentioned, pronouns included.
+        rank: 1 for the first single thing of its kind, 2 for the next, 0 for a group.
+        is_counted: whether it was opened with `a` or a number.
+        is_folded: whether it became an attribute of another entity.
     """
 
     id: int
@@ -36,6 +42,10 @@ class Mentioned:
     ordinal: int = 0
     is_group: bool = False
     sentence: int = 0
+    times: int = 0
+    rank: int = 0
+    is_counted: bool = False
+    is_folded: bool = False
 
 
 class Mentions:
@@ -51,24 +61,30 @@ class Mentions:
         self._by_box: dict[Box, int] = {}
         self._by_head: dict[str, list[Mentioned]] = {}
 
-    def refer(self, phrase: Phrase, *, owner: int = 0, is_label: bool = False) -> tuple[int, ...]:
-        """Ids of what the phrase names; empty where it names no entity."""
+    def refer(
+        self, phrase: Phrase, *, owner: int = 0, is_label: bool = False, is_feature: bool = False
+    ) -> tuple[int, ...]:
+        """Ids of what the phrase names; empty where it names no entity.
+
+        Args:
+            phrase: the noun phrase.
+            owner: id of what it belongs to, 0 where not said.
+            is_label: the phrase is the heading of a list entry.
+            is_feature: the phrase follows `has` or `wears`, so that `a shirt` is never one that is known.
+        """
         if phrase.pronoun:
-            return self._by_pronoun(phrase.pronoun)
+            ids = self._by_pronoun(phrase.pronoun)
+            for one in ids:
+                self.all[one - 1].times += 1
+            return ids
         if phrase.boxes:
             ids = self._with_boxes(phrase, owner, is_label)
         elif phrase.head in ("one", "other") or phrase.text in ("one", "other"):
             ids = self._other_of_kind(phrase)
-        elif (
-            (phrase.head in lx.MATERIALS and phrase.determiner in ("", "some"))
-            or phrase.head in lx.ABSTRACT
-            or phrase.head in lx.COLOURS
-            or not phrase.head.isascii()
-            or len(phrase.head) < 2
-        ):
+        elif self._names_nothing(phrase):
             return ()
         else:
-            ids = self._without_box(phrase, owner, is_label)
+            ids = self._without_box(phrase, owner, is_label, is_feature)
         self._note(ids, phrase)
         return ids
 
@@ -87,17 +103,42 @@ class Mentions:
         known = [one for one in self._by_head.get(phrase.head, ()) if not one.is_group and not _clash(one, phrase, 0)]
         return len(known) == 1 and known[0].box is not None and known[0].box not in phrase.boxes
 
+    def named_after(self, group: Mentioned) -> list[int]:
+        """Single things of the group's kind that were named later."""
+        if not group.is_group:
+            return []
+        return [one.id for one in self._by_head.get(group.head, ()) if self._is_single(one) and one.id > group.id]
+
+    @staticmethod
+    def _is_single(one: Mentioned) -> bool:
+        return not one.is_group and not one.is_folded
+
     def attend(self, ids: tuple[int, ...]) -> None:
         """Makes these the subject that later pronouns mean."""
         if not ids:
             return
         self.topic = ids
-        if self.all[ids[0] - 1].head in lx.PERSONS:
+        head = self.all[ids[0] - 1].head
+        if head in lx.PERSONS or head in lx.ANIMATE:
             self.person = ids
-        else:
+        if head not in lx.PERSONS:
             self.thing = ids
 
+    def _names_nothing(self, phrase: Phrase) -> bool:
+        """Whether the noun stands for a quality, a substance or a region of the image."""
+        if phrase.head in lx.MATERIALS and phrase.determiner in ("", "some"):
+            return True
+        if phrase.head in lx.ABSTRACT or phrase.head in lx.COLOURS:
+            return not self._is_known(phrase)
+        return not phrase.head.isascii() or len(phrase.head) < 2
+
+    def _is_known(self, phrase: Phrase) -> bool:
+        """`the picture`, after a picture with a box has been named: that one, not the image itself."""
+        return phrase.is_definite and any(one.box is not None for one in self._by_head.get(phrase.head, ()))
+
     def _by_pronoun(self, kind: str) -> tuple[int, ...]:
+        if kind == "none":
+            return ()
         if kind == "person":
             return self.person
         if kind == "group":
@@ -146,12 +187,14 @@ class Mentions:
             waiting = [one for one in waiting if one.sentence < self.sentence]
         return max(waiting, key=lambda one: (_fit(one, phrase, owner), -one.id), default=None)
 
-    def _without_box(self, phrase: Phrase, owner: int, is_label: bool) -> tuple[int, ...]:
+    def _without_box(self, phrase: Phrase, owner: int, is_label: bool, is_feature: bool) -> tuple[int, ...]:
         known = self._by_head.get(phrase.head, [])
         is_new = phrase.determiner == "another" or (phrase.determiner in ("a", "an", "one") and not is_label)
+        is_new = is_new or (is_feature and phrase.is_bare)
         if is_new and phrase.determiner != "another":
             # A summary often opens with what the body then describes again: "shows a woman" ... "A woman stands".
-            known = [one for one in known if one.sentence < self.sentence and one.box is None and not one.is_group]
+            opened = [] if is_feature else [one for one in known if one.sentence <= SUMMARY_SENTENCES]
+            known = [one for one in opened if one.sentence < self.sentence and one.box is None and not one.is_group]
         elif is_new:
             known = []
         known = [one for one in known if not _clash(one, phrase, owner)]
@@ -201,10 +244,13 @@ class Mentions:
             entity.words.update(phrase.words)
             entity.ordinal = phrase.ordinal
             entity.is_group = box is None and phrase.is_plural
+            entity.is_counted = phrase.determiner in ("a", "an", "one", "another")
         if len(self.all) >= MAX_ENTITIES:
             return self.all[-1]
+        kin = self._by_head.setdefault(head, [])
+        entity.rank = 0 if entity.is_group else 1 + sum(not one.is_group for one in kin)
         self.all.append(entity)
-        self._by_head.setdefault(head, []).append(entity)
+        kin.append(entity)
         if box is not None:
             self._by_box.setdefault(box, entity.id)
         return entity
@@ -215,8 +261,10 @@ class Mentions:
                 entity.is_group = True
 
     def _note(self, ids: tuple[int, ...], phrase: Phrase) -> None:
-        for entity_id in ids[:1] if len(ids) == 1 else ():
-            self.all[entity_id - 1].words.update(phrase.words)
+        for entity_id in ids:
+            self.all[entity_id - 1].times += 1
+            if len(ids) == 1:
+                self.all[entity_id - 1].words.update(phrase.words)
 
 
 def _fit(entity: Mentioned, phrase: Phrase, owner: int) -> int:
@@ -225,6 +273,8 @@ def _fit(entity: Mentioned, phrase: Phrase, owner: int) -> int:
     score += 4 * (owner != 0 and entity.owner == owner)
     if phrase.ordinal:
         score += 6 * (entity.ordinal == phrase.ordinal)
+    elif phrase.determiner == "the" and entity.box is not None:
+        score += 1
     return score
 
 
@@ -232,9 +282,7 @@ def _clash(entity: Mentioned, phrase: Phrase, owner: int) -> bool:
     """Whether a phrase cannot mean the entity: other owner, number or colour."""
     if owner and entity.owner and owner != entity.owner:
         return True
-    if phrase.ordinal and entity.ordinal and phrase.ordinal != entity.ordinal:
-        return True
-    if phrase.ordinal > 1 and not entity.ordinal:
+    if phrase.ordinal and not entity.is_group and phrase.ordinal != (entity.ordinal or entity.rank):
         return True
     if phrase.number > 1 and not entity.is_group:
         return True

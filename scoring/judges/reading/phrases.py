@@ -45,11 +45,17 @@ class Phrase:
     is_plural: bool = False
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it stands without article, number, owner and box, as substances do (`covered with snow`)."""
+        return not (self.owner or self.number or self.boxes or self.pronoun) and self.determiner in _BARE_DETERMINERS
+
+    @property
     def is_definite(self) -> bool:
         """Whether the phrase points at something already known."""
         return self.determiner in _DEFINITE or self.owner is not None
 
 
+_BARE_DETERMINERS: Final = frozenset(("", "some"))
 _DEFINITE: Final = word_set("the this that these those its his her their both all each")
 _OPENING: Final = frozenset(("determiner", "number", "adjective", "noun", "pronoun"))
 _NOUN_LIKE: Final = frozenset(("noun", "adjective", "base", "third", "number"))
@@ -58,6 +64,8 @@ _AFTER_RELATIVE: Final = word_set("be have seem modal third base adverb negation
 _NOUN_ADJECTIVES: Final = word_set(
     "light right left top bottom front back rear side middle square round interior adult animal dark green young"
 )
+# Pictures of the image, and things in it where they are new.
+_HANGING: Final = frozenset(("picture", "photo", "photograph", "frame"))
 _VERBAL: Final = frozenset(("be", "have", "seem", "modal"))
 # Verb forms that are more often nouns in captions.
 _NOUN_FIRST: Final = word_set(
@@ -113,7 +121,7 @@ def read_phrases(tokens: list[Token]) -> list[Phrase]:
         index = after
         if phrase is None:
             continue
-        if phrase.kind == "box" and phrases and phrases[-1].kind == "noun" and _takes_box(phrases[-1]):
+        if phrase.kind == "box" and phrases and phrases[-1].kind == "noun" and _takes_box(phrases):
             phrases[-1].boxes = phrases[-1].boxes + tuple(box for box in phrase.boxes if box not in phrases[-1].boxes)
         elif phrase.kind == "quote" and phrases and phrases[-1].kind == "noun" and token.text:
             phrases[-1].attributes.append(f'shows the text "{token.text}"')
@@ -122,8 +130,11 @@ def read_phrases(tokens: list[Token]) -> list[Phrase]:
     return _join_of(phrases)
 
 
-def _takes_box(phrase: Phrase) -> bool:
-    return not phrase.pronoun and phrase.head not in lx.FRAME
+def _takes_box(phrases: list[Phrase]) -> bool:
+    phrase = phrases[-1]
+    if phrase.pronoun or phrase.head not in lx.FRAME:
+        return not phrase.pronoun
+    return phrase.head in _HANGING and (not phrase.is_definite or phrase.ordinal > 0 or len(phrases) == 1)
 
 
 def _single(tokens: list[Token], index: int) -> tuple[Phrase | None, int]:
@@ -321,7 +332,9 @@ def _close(tokens: list[Token], start: int, end: int, phrase: Phrase, nouns: lis
             return None, start
     while len(nouns) > 1 and (nouns[0] in lx.MATERIALS):
         phrase.words.append(nouns.pop(0))
-    phrase.head = singular(nouns[-1])
+    if phrase.words and f"{phrase.words[-1]} {nouns[0]}" in lx.COMPOUNDS:
+        nouns.insert(0, phrase.words.pop())
+    phrase.head = nouns[-1] if nouns[-1] in lx.ABSTRACT else singular(nouns[-1])
     phrase.is_plural = is_plural(nouns[-1])
     phrase.text = " ".join(nouns)
     phrase.attributes = describe(phrase.words)

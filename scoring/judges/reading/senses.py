@@ -45,7 +45,7 @@ _EXCLUSIVE: Final = (
     "striped dotted", "striped plain", "dotted plain", "checkered striped", "checkered plain", "floral plain",
     "wood metal", "wood stone", "wood brick", "metal stone", "metal brick", "stone brick", "wood glass",
     "first second",
-    "first third", "second third", "parked moving", "male female",
+    "first third", "second third", "switched-on switched-off", "parked moving", "male female",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What holds over the 500 real captions."""
 
+import itertools
 import json
 import time
 
@@ -39,7 +40,7 @@ def test_a_caption_supports_itself(contents):
 
 def test_another_images_caption_supports_little(contents):
     crossed = []
-    for one, other in zip(contents, contents[1:], strict=False):
+    for one, other in itertools.pairwise(contents):
         by_tag = {entity.tag: entity.id for entity in other.entities}
         crossed.append((one, other, {entity.id: by_tag[entity.tag] for entity in one.entities if entity.tag in by_tag}))
     attributes, relations, globals_ = shares(crossed)
