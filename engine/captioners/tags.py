@@ -1,6 +1,6 @@
 """What the tags of entities tell a measurer: people, scenery, parts, what supports, what is held, which place it is."""
 
-from pancap.engine.scenes.vocabulary import ANIMALS, PARTS, PEOPLE, STUFF
+from pancap.engine.scenes.vocabulary import ANIMALS, PARTS, PEOPLE, SMALL_OBJECTS, STUFF
 
 
 def _words(text: str) -> frozenset[str]:
@@ -23,7 +23,16 @@ INDOOR_TAGS = _words(
 LAMP_TAGS = frozenset({"lamp", "street lamp", "candle"})
 WORN_TAGS = _words("shirt hat cap jacket")
 PART_TAGS = frozenset(PARTS) | _words("handle leg head tail wing")
-SUPPORT_TAGS = _words("table desk counter stove cabinet bookshelf bed sofa shelf couch") | {"dining table"}
-SEAT_TAGS = _words("bench chair sofa couch bed rug")
+FLYING_TAGS = _words("bird airplane kite balloon cloud sun moon") | {"hot air balloon"}
+FLOATING_TAGS = _words("duck goose swan")
+HANGING_TAGS = _words("picture clock window")
+BACKDROP_TAGS = _words("mountain hill")
+WATER_TAGS = _words("sea lake water river ocean")
+# What rests on what: the nouns of the first set rest on those of the second.
+SUPPORT_TAGS = _words("table desk counter stove cabinet bookshelf bed sofa shelf couch chair") | {"dining table"}
+SEAT_TAGS = _words("bench chair sofa couch bed")
+PERCH_TAGS = SEAT_TAGS | _words("fence cabinet table rug")
+PERCHING_TAGS = _words("cat bird dog")
 RIDDEN_TAGS = _words("bicycle horse motorcycle")
-HELD_TAGS = _words("umbrella balloon kite suitcase ball book bottle cup") | {"teddy bear"}
+HELD_TAGS = _words("umbrella balloon suitcase book bottle cup")
+TABLE_OBJECT_TAGS = frozenset(SMALL_OBJECTS) | _words("lamp") | {"potted plant"}
