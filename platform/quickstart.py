@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,11 +215,15 @@ def _caption(road: _Road) -> None:
     for name, checkpoint in _models(road).items():
         overrides = [
             f"checkpoint={checkpoint}",
-            f"images={road.out / 'held_out' / 'images'}",
+            f"images={road.out / 'held_out'}",
             f"out={_captions(road, name).parent}",
         ]
         settings, _ = load_config(CaptionConfig, None, overrides)
-        caption_folder(settings, on_progress=lambda what, done, total, name=name: road.report(name, done, total))
+        caption_folder(settings, on_progress=partial(_report_as, road.report, name))
+
+
+def _report_as(report: Progress, name: str, what: str, done: int, total: int | None) -> None:
+    report(f"{what} of {name}", done, total)
 
 
 def _captions(road: _Road, name: str) -> Path:

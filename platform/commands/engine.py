@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pancap.configs import load_config
 from pancap.platform.cluster import ray_session
 from pancap.platform.console import Progress, Summary, progress_bars, show
 from pancap.platform.tracking import Run, tracked_run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pancap.engine.config import EngineConfig
 
 NUM_PICTURES = 6
 
@@ -27,7 +33,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     show(summary, as_json=as_json)
 
 
-def run_and_export(settings: "EngineConfig", *, config_text: str, tracked: Run, on_progress: Progress) -> Summary:  # noqa: F821
+def run_and_export(settings: "EngineConfig", *, config_text: str, tracked: Run, on_progress: Progress) -> Summary:
     """The engine, the four-stage LLaVA export (which the chain owns), and what MLflow keeps of both."""
     from pancap.chain.tuples import export_llava
     from pancap.engine.run import run_engine
@@ -43,7 +49,7 @@ def run_and_export(settings: "EngineConfig", *, config_text: str, tracked: Run, 
     return summary
 
 
-def overlay_pictures(dataset: Path, *, limit: int) -> "list[np.ndarray]":  # noqa: F821
+def overlay_pictures(dataset: Path, *, limit: int) -> "list[np.ndarray]":
     """The first images of a dataset with their entities' boxes drawn."""
     import pyarrow.parquet as pq
 
