@@ -287,10 +287,16 @@ def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> Tra
             f"init={files.checkpoint}"
         )
     engine.load(folder)
-    if engine.rank == 0 and files.metrics.is_file():
-        lines = [line for line in files.metrics.read_text().splitlines() if json.loads(line)["step"] <= state.step]
-        files.metrics.write_text("".join(f"{line}\n" for line in lines))
+    if engine.rank == 0:
+        trim_metrics(files.metrics, step=state.step)
     return state
+
+
+def trim_metrics(path: Path, *, step: int) -> None:
+    """Drops the lines after a step: they will be written again."""
+    if path.is_file():
+        lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in lines))
 
 
 def _keys(window: Sequence[dict[str, float]]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pancap.chain.model import CheckpointMeta, build_model, load_checkpoint, save_checkpoint
 from pancap.chain.tokenizer import train_tokenizer
 from pancap.chain.training.config import TrainConfig
-from pancap.chain.training.loop import RunFiles, train
+from pancap.chain.training.loop import RunFiles, train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
@@ -18,7 +18,7 @@ from pancap.chain.training.vision import load_tower
 from pancap.chain.tuples import TrainingImage, read_training_images
 
 Metrics = Callable[[int, dict[str, float]], None]
-WATCH_EVERY_S = 0.5
+WATCH_EVERY_S = 0.2
 
 
 def run_training(
@@ -45,7 +45,10 @@ def run_training(
     files = _prepare(config, config_text=config_text, on_progress=on_progress)
     found = latest_state(files.states)
     resumed_from = found[1].step if found else 0
-    watch = _MetricsWatch(files.metrics, config=config, on_progress=on_progress, on_metrics=on_metrics)
+    trim_metrics(files.metrics, step=resumed_from)
+    watch = _MetricsWatch(
+        files.metrics, config=config, start=resumed_from, on_progress=on_progress, on_metrics=on_metrics
+    )
     if config.num_workers == 0:
         state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch)
     else:
@@ -113,15 +116,14 @@ class _MetricsWatch:
     """Reads new lines of metrics.jsonl and hands each step on once, also when a restart repeats steps."""
 
     def __init__(
-        self, path: Path, *, config: TrainConfig, on_progress: Progress | None, on_metrics: Metrics | None
+        self, path: Path, *, config: TrainConfig, start: int, on_progress: Progress | None, on_metrics: Metrics | None
     ) -> None:
         self.last: dict[str, float] = {}
         self._path, self._config = path, config
         self._on_progress, self._on_metrics = on_progress, on_metrics
-        self._seen = 0
-        self.poll(is_silent=True)
+        self._seen = start
 
-    def poll(self, *, is_silent: bool = False) -> None:
+    def poll(self) -> None:
         if not self._path.is_file():
             return
         for line in self._path.read_text().splitlines(keepends=True):
@@ -132,9 +134,9 @@ class _MetricsWatch:
             if step <= self._seen:
                 continue
             self._seen, self.last = step, figures
-            if self._on_metrics and not is_silent:
+            if self._on_metrics:
                 self._on_metrics(step, figures)
-            if self._on_progress and not is_silent:
+            if self._on_progress:
                 self._on_progress("training steps", step, self._config.steps)
 
 

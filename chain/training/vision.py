@@ -298,4 +298,4 @@ def _evaluate(
     grid = model.image_px // model.patch_px
     targets = [patch_targets(image, classes=classes, grid=grid) for image in images]
     with torch.no_grad():
-        return _loss(learner(normalize(np.asarray(pixels))), targets)[1]
+        return _loss(learner(normalize(np.array(pixels))), targets)[1]

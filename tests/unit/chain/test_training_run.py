@@ -1,0 +1,212 @@
+"""Training runs in this process: vision tower, chain, states, metrics."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pancap.chain.config import ModelConfig
+from pancap.chain.model import load_checkpoint, read_meta
+from pancap.chain.training.config import TrainConfig, VisionTrainConfig
+from pancap.chain.training.patches import collect_classes, patch_targets
+from pancap.chain.training.run import run_training
+from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.training.states import MANIFEST, TrainerState, latest_state, write_state
+from pancap.chain.training.vision import TOWER_FILE, mirrored, train_vision
+from pancap.chain.tuples import read_training_images
+from pancap.configs import StoppedError, UsageError, load_config
+
+TINY = ModelConfig(
+    image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
+    text_hidden=32, text_layers=1, text_heads=2, text_mlp=64, vocabulary_size=400,
+)  # fmt: skip
+
+
+@pytest.fixture
+def config(squares_parquet, tmp_path):
+    return TrainConfig(
+        data=str(squares_parquet), out=str(tmp_path / "run"), model=TINY, steps=4, batch_size=4, num_workers=0,
+        log_every=1, checkpoint_every=2, lr=1e-3,
+    )  # fmt: skip
+
+
+def losses(out):
+    return {
+        (line := json.loads(text))["step"]: line["loss"] for text in (out / "metrics.jsonl").read_text().splitlines()
+    }
+
+
+def test_run_writes_a_checkpoint_and_reports_every_step_once(config, tmp_path):
+    seen = []
+    summary = run_training(config, config_text="steps: 4\n", on_metrics=lambda step, figures: seen.append(step))
+    assert seen == [1, 2, 3, 4]
+    assert (summary.steps, summary.images, summary.resumed_from) == (4, 16, 0)
+    assert read_meta(summary.checkpoint).mode == "chain"
+    assert load_checkpoint(summary.checkpoint).meta.provenance["steps"] == 4
+    assert (tmp_path / "run" / "config.yaml").read_text() == "steps: 4\n"
+    assert "4 steps" in summary.render()
+    json.dumps(summary.to_dict())
+
+
+def test_resumed_run_goes_on_as_if_it_had_never_stopped(config, tmp_path):
+    """R10: same losses as the run in one piece, no step logged twice."""
+    whole = replace(config, out=str(tmp_path / "whole"))
+    run_training(whole)
+
+    state = tmp_path / "run" / "state"
+    run_training(config)
+    for folder in state.glob("step_0000004"):
+        folder.joinpath(MANIFEST).unlink()
+    seen = []
+    summary = run_training(replace(config, resume=True), on_metrics=lambda step, figures: seen.append(step))
+    assert summary.resumed_from == 2
+    assert seen[-2:] == [3, 4]
+    assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+
+
+def test_without_resume_a_run_starts_anew(config):
+    run_training(config)
+    assert run_training(config).resumed_from == 0
+
+
+def test_half_written_state_is_never_selected(tmp_path):
+    """R11: killed between the first file and the manifest."""
+
+    def save(folder):
+        (folder / "weights").write_text("whole")
+
+    def save_half(folder):
+        (folder / "weights").write_text("ha")
+        raise KeyboardInterrupt
+
+    settings = {"is_first": True, "barrier": lambda: None, "num_to_keep": 2}
+    write_state(tmp_path, state=TrainerState(step=1), save=save, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        write_state(tmp_path, state=TrainerState(step=2), save=save_half, **settings)
+    folder, state = latest_state(tmp_path)
+    assert state.step == 1 and (folder / "weights").read_text() == "whole"
+    for step in (2, 3, 4):
+        write_state(tmp_path, state=TrainerState(step=step), save=save, **settings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_0000003", "step_0000004"]
+
+
+def test_state_of_another_worker_count_is_refused(config, tmp_path):
+    """R12."""
+    run_training(config)
+    manifest = tmp_path / "run" / "state" / "step_0000004" / MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"world_size": 2}))
+    with pytest.raises(UsageError, match="written by 2 workers"):
+        run_training(replace(config, resume=True))
+
+
+def test_nan_loss_is_skipped_then_ends_the_run(config, monkeypatch):
+    """R13: two bad steps are survived and counted, three in a row end it."""
+    from pancap.chain.training import engines
+
+    calls = {"num": 0, "bad": {1, 2}}
+    forward = engines.PlainEngine.forward
+
+    def poisoned(self, batch):
+        calls["num"] += 1
+        parts = forward(self, batch)
+        return replace(parts, total=parts.total * float("nan")) if calls["num"] in calls["bad"] else parts
+
+    monkeypatch.setattr(engines.PlainEngine, "forward", poisoned)
+    summary = run_training(replace(config, max_bad_steps=3))
+    assert summary.skipped_steps == 2
+    assert all(torch.isfinite(p).all() for p in load_checkpoint(summary.checkpoint).model.parameters())
+    calls.update(num=0, bad={2, 3, 4})
+    with pytest.raises(StoppedError, match="NaN or infinite in 3 steps in a row"):
+        run_training(replace(config, max_bad_steps=3))
+
+
+def test_dataset_of_over_long_images_is_refused(config):
+    """R14."""
+    with pytest.raises(UsageError, match="max_tokens=5"):
+        run_training(replace(config, max_tokens=5))
+
+
+def test_one_stage_and_sequential_runs_train(config, tmp_path):
+    one = run_training(replace(config, mode="one_stage", steps=2))
+    assert set(one.last) >= {"loss_one_stage"} and "loss_loc" not in one.last
+    run_training(replace(config, stages="sequential", out=str(tmp_path / "sequential")))
+    lines = [json.loads(line) for line in (tmp_path / "sequential" / "metrics.jsonl").read_text().splitlines()]
+    assert [[key for key in line if key.startswith("loss_")] for line in lines] == [
+        ["loss_loc"], ["loss_tag"], ["loss_disc"], ["loss_cap"],
+    ]  # fmt: skip
+
+
+def test_run_starts_from_a_checkpoint_or_a_vision_tower(config, squares_parquet, tmp_path):
+    vision = VisionTrainConfig(
+        data=str(squares_parquet), out=str(tmp_path / "vision"), model=TINY, steps=3, batch_size=4, num_threads=1
+    )
+    summary = train_vision(vision)
+    assert (tmp_path / "vision" / TOWER_FILE).is_file() and summary.images == 12
+    run_training(replace(config, vision=vision.out, steps=1))
+    start = load_checkpoint(tmp_path / "run" / "start")
+    from safetensors.torch import load_file
+
+    tower = load_file(str(tmp_path / "vision" / TOWER_FILE))
+    found = start.model.model.vision_tower.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in tower.items())
+    again = replace(config, init=str(tmp_path / "run" / "checkpoint"), out=str(tmp_path / "again"), steps=1)
+    run_training(again)
+    assert load_checkpoint(tmp_path / "again" / "start").tokenizer.get_vocab() == start.tokenizer.get_vocab()
+    with pytest.raises(UsageError, match="other sizes"):
+        run_training(replace(config, vision=vision.out, model=replace(TINY, vision_layers=2)))
+
+
+def test_a_patch_belongs_to_the_smallest_box_around_its_centre(squares_parquet):
+    images = read_training_images(squares_parquet, with_content=True)
+    classes = collect_classes(images, max_tags=8)
+    assert classes.tags[0] == "square" and {"is red", "is green", "is blue"} >= set(classes.attributes)
+    for image in images[:4]:
+        targets = patch_targets(image, classes=classes, grid=8)
+        for patch in range(64):
+            x, y = (patch % 8 + 0.5) / 8, (patch // 8 + 0.5) / 8
+            around = [
+                item.box
+                for item in image.instances
+                if item.box.x1 <= x < item.box.x2 and item.box.y1 <= y < item.box.y2
+            ]
+            if not around:
+                assert targets.tags_P[patch] == -1
+            else:
+                smallest = min(around, key=lambda box: box.area)
+                np.testing.assert_allclose(targets.boxes_P4[patch], smallest.as_tuple(), atol=1e-3)
+                assert targets.attributes_PA[patch].sum() == 1
+        twice = mirrored(mirrored(targets, grid=8), grid=8)
+        np.testing.assert_allclose(
+            twice.boxes_P4[targets.tags_P >= 0], targets.boxes_P4[targets.tags_P >= 0], atol=1e-6
+        )
+
+
+def test_rate_rises_falls_and_follows_the_clock():
+    assert progress_of_run(10, steps=100, elapsed_s=50, time_limit_s=100) == 0.5
+    assert progress_of_run(10, steps=100, elapsed_s=50, time_limit_s=None) == 0.1
+    rates = [cosine_with_warmup(step / 100, warmup=0.1) for step in range(101)]
+    assert max(rates) == rates[10] == 1.0 and rates[100] == 0.0
+    assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize("preset", ["nano", "nano_one_stage", "quick"])
+def test_presets_load_with_data_and_out_alone(preset):
+    settings, _ = load_config(TrainConfig, f"train/{preset}", ["data=d", "out=o"])
+    assert settings.mode == ("one_stage" if preset == "nano_one_stage" else "chain")
+
+
+def test_both_shipped_models_are_trained_on_one_budget():
+    chain, _ = load_config(TrainConfig, "train/nano", ["data=d", "out=o"])
+    alone, _ = load_config(TrainConfig, "train/nano_one_stage", ["data=d", "out=o"])
+    assert replace(alone, mode="chain", time_limit_s=chain.time_limit_s) == chain
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [("batch_size=3", "multiple of num_workers"), ("lr=-1", "lr must be > 0"), ("loss.giou=-1", "loss.giou must be")],
+)
+def test_senseless_settings_are_refused(override, message):
+    with pytest.raises(UsageError, match=message):
+        load_config(TrainConfig, None, ["data=d", "out=o", override])

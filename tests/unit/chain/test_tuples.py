@@ -1,0 +1,109 @@
+"""Training tuples follow the paper: four stages, a random smaller part to discover, one right order."""
+
+import json
+from random import Random
+
+import pyarrow.parquet as pq
+import pytest
+
+from pancap.caption.boxes import Box
+from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.tuples import (
+    export_llava,
+    make_examples,
+    order_instances,
+    read_training_images,
+    split_for_discovery,
+)
+from pancap.configs import UsageError
+
+
+def instances(num):
+    return [Instance(tag=f"thing {index}", box=Box(0.1, index / 20, 0.9, (index + 1) / 20)) for index in range(num)]
+
+
+@pytest.mark.parametrize("num", [1, 2, 3, 4, 9])
+def test_the_missing_part_is_the_smaller_and_nothing_is_lost(num):
+    items = instances(num)
+    for seed in range(50):
+        known, missing = split_for_discovery(items, rng=Random(seed))
+        assert len(missing) < len(known)
+        assert sorted(known + missing, key=lambda item: item.tag) == items
+
+
+def test_discovery_has_sometimes_nothing_to_find_and_sometimes_something():
+    counts = {len(split_for_discovery(instances(7), rng=Random(seed))[1]) for seed in range(100)}
+    assert counts == {0, 1, 2, 3}
+
+
+def test_left_to_right_sorts_by_x_then_y():
+    boxes = [Box(0.5, 0.1, 0.6, 0.2), Box(0.1, 0.6, 0.2, 0.7), Box(0.1, 0.2, 0.4, 0.9)]
+    items = [Instance(tag=str(index), box=box) for index, box in enumerate(boxes)]
+    assert [item.tag for item in order_instances(items, order="left_to_right")] == ["2", "1", "0"]
+    assert [item.tag for item in order_instances(items, order="caption")] == ["0", "1", "2"]
+
+
+def test_the_four_examples_agree_with_each_other(squares_parquet):
+    image = read_training_images(squares_parquet)[0]
+    examples = make_examples(image, coordinates="tokens", mode="chain", order="left_to_right", seed=3)
+    by_stage = {example.stage: example for example in examples}
+    assert list(by_stage) == ["loc", "tag", "disc", "cap"]
+    codec = BoxCodec(coordinates="tokens", width=image.width, height=image.height)
+    boxes = codec.parse_boxes(by_stage["loc"].answer)
+    assert set(boxes) == {item.box for item in image.instances}
+    assert by_stage["tag"].prompt.endswith(by_stage["loc"].answer)
+    tagged = codec.parse_instances(by_stage["tag"].answer)
+    assert tuple(item.box for item in tagged) == boxes
+    assert by_stage["cap"].prompt.endswith(by_stage["tag"].answer)
+    known = codec.parse_instances(by_stage["disc"].prompt.split(": ")[-1])
+    found = codec.parse_instances(by_stage["disc"].answer)
+    assert set(known) | set(found) == set(tagged)
+    for box in boxes:
+        assert codec.render_box(box) in by_stage["cap"].answer, "the caption's box must be a copy of the prompt's"
+
+
+def test_one_stage_asks_for_the_same_caption_with_no_instances(squares_parquet):
+    image = read_training_images(squares_parquet)[0]
+    (alone,) = make_examples(image, coordinates="tokens", mode="one_stage", order="caption", seed=0)
+    chain = make_examples(image, coordinates="tokens", mode="chain", order="caption", seed=0)
+    assert alone.answer == chain[-1].answer
+    assert "<box>" not in alone.prompt
+
+
+def test_examples_depend_on_nothing_but_row_and_seed(squares_parquet):
+    image = max(read_training_images(squares_parquet), key=lambda row: len(row.instances))
+    settings = {"coordinates": "tokens", "mode": "chain", "order": "left_to_right"}
+    assert make_examples(image, **settings, seed=5) == make_examples(image, **settings, seed=5)
+    assert len({make_examples(image, **settings, seed=seed) for seed in range(20)}) > 1
+
+
+def test_llava_export_has_four_conversations_an_image_with_asmv2_boxes(squares_parquet, tmp_path):
+    num = export_llava(squares_parquet, tmp_path / "llava.json")
+    records = json.loads((tmp_path / "llava.json").read_text())
+    images = read_training_images(squares_parquet)
+    assert num == len(records) == 4 * len(images)
+    first = records[0]
+    assert set(first) == {"id", "image", "conversations"}
+    human, model = first["conversations"]
+    assert human == {"from": "human", "value": "<image>\nPlease localize all entities in this image."}
+    codec = BoxCodec(coordinates="text", width=64, height=64)
+    assert model["value"] == ", ".join(codec.render_box(item.box) for item in images[0].instances)
+    assert model["value"].startswith("<box>[[")
+
+
+def test_rows_with_an_error_or_no_box_are_left_out(squares_parquet, tmp_path):
+    rows = pq.read_table(squares_parquet)
+    listed = rows.to_pylist()
+    listed[0]["error"] = "broken"
+    listed[1]["entities"] = [{"tag": "square", "box": None, "score": 1.0, "source": "truth"}]
+    pq.write_table(rows.from_pylist(listed, schema=rows.schema), tmp_path / "some.parquet")
+    kept = read_training_images(tmp_path / "some.parquet")
+    assert [image.image_id for image in kept] == [row["image_id"] for row in listed[2:]]
+
+
+def test_a_missing_dataset_and_a_foreign_table_are_refused_in_one_sentence(squares_parquet, tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        read_training_images(tmp_path / "none.parquet")
+    pq.write_table(pq.read_table(squares_parquet, columns=["uri", "caption"]), tmp_path / "foreign.parquet")
+    with pytest.raises(UsageError, match="lacks the columns image_id, width, height, entities"):
+        read_training_images(tmp_path / "foreign.parquet")
