@@ -177,7 +177,11 @@ def build_beach(world: World, rng: np.random.Generator) -> Setting:
         paint_ground(canvas, chance, tag="sand", top=shore)
 
     sea = Zone(
-        kinds=("sailboat", "sailboat", "boat"), y=(world.horizon + 0.07, shore - 0.02), ground="sea", grow=1.25, most=2
+        kinds=("sailboat", "sailboat", "boat"),
+        y=(min(world.horizon + 0.07, shore - 0.025), shore - 0.02),
+        ground="sea",
+        grow=1.25,
+        most=2,
     )
     back = Zone(
         kinds=("palm tree", "palm tree", "house", "lighthouse"), y=(shore + 0.03, shore + 0.12), ground="sand", most=2
