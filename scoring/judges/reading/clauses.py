@@ -8,7 +8,7 @@ from pancap.scoring.judges.reading.lexicon import word_set
 from pancap.scoring.judges.reading.mentions import Mentions
 from pancap.scoring.judges.reading.phrases import Phrase, read_phrases
 from pancap.scoring.judges.reading.tokens import Sentence
-from pancap.scoring.judges.reading.words import ing_form, third_person
+from pancap.scoring.judges.reading.words import classify, ing_form, third_person
 
 Ids = tuple[int, ...]
 MAX_SPREAD: Final = 8
@@ -51,8 +51,10 @@ class _Pending:
 
     def texts(self) -> list[str]:
         """One predicate for each preposition, or the bare verb."""
-        verb = f"{self.verb} not" if self.is_negated and self.verb == "is" else self.verb
-        verb = f"does not {self.base or self.verb}" if self.is_negated and self.verb != "is" else verb
+        verb = self.verb
+        if self.is_negated:
+            is_copula = verb == "is" or verb.startswith("is ")
+            verb = verb.replace("is", "is not", 1) if is_copula else f"does not {self.base or verb}"
         return [f"{verb} {preposition}" for preposition in self.prepositions] or [verb]
 
 
@@ -87,6 +89,7 @@ class ClauseReader:
         self._is_doubted = False
         self._is_muted = False
         self._is_presented = False
+        self._is_image_subject = False
 
     def read(self, sentence: Sentence) -> None:
         """Adds what one sentence states; a label only sets the topic."""
@@ -159,6 +162,9 @@ class ClauseReader:
             self._object(self._pending, phrase)
         elif self._is_list_item(phrases, index):
             self._object(self._last, phrase)  # type: ignore[arg-type]
+        elif self._fronted and not self._subject and index and phrases[index - 1].text == "and":
+            texts, _, _ = self._fronted[-1]
+            self._fronted.append((texts, phrase, self._refer(phrase)))
         elif index and phrases[index - 1].kind in ("conjunction", "comma") and self._is_subject_open and self._subject:
             self._subject = self._subject + tuple(one for one in self._refer(phrase) if one not in self._subject)
             self._focus = self._main = self._subject
@@ -250,11 +256,16 @@ class ClauseReader:
     def _copular(self, pending: _Pending, phrase: Phrase) -> None:
         """`The building is a white pavilion [[...]]`: the noun describes the subject."""
         verb = "is not" if pending.is_negated else "is"
+        self.mentions.note_words(pending.subject, [*phrase.words, phrase.text])
         for one in pending.subject[:MAX_SPREAD]:
             self.mentions.place(one, phrase.boxes)
             for text in phrase.attributes:
                 self.facts.attributes[one, text.replace("is ", f"{verb} ", 1) if pending.is_negated else text] = None
-            if phrase.head not in lx.ABSTRACT and phrase.head not in lx.COLOURS and not phrase.pronoun and phrase.text:
+            if classify(phrase.text).kind == "adjective" and phrase.head not in lx.COLOURS:
+                self.facts.attributes[one, f"{verb} {phrase.text}"] = None
+            elif (
+                phrase.head not in lx.ABSTRACT and phrase.head not in lx.COLOURS and not phrase.pronoun and phrase.text
+            ):
                 self.facts.attributes[one, f"{verb} a {phrase.text}"] = None
             elif phrase.head in lx.COLOURS and not phrase.words:
                 self.facts.attributes[one, f"{verb} {phrase.head}"] = None
@@ -287,6 +298,8 @@ class ClauseReader:
         ids = self._subject or self._focus or (self.mentions.topic if index == 0 else ())
         boxes = phrases[index].boxes
         waiting = [one for one in ids if self.mentions.all[one - 1].box is None]
+        waiting = waiting or [one for one in self._focus if self.mentions.all[one - 1].box is None]
+        waiting = waiting or list(self.mentions.latest_without_box())
         for one, box in zip(waiting, boxes if len(waiting) > 1 else [boxes], strict=False):
             self.mentions.place(one, box if isinstance(box, tuple) else (box,))
 
@@ -329,7 +342,7 @@ class ClauseReader:
         base = phrase.text
         if base in lx.PRESENTING:
             if not subject:
-                self._is_presented = True
+                self._is_presented = self._is_image_subject = True
                 self._pending = None
                 self._is_subject_open = False
                 return
@@ -382,6 +395,8 @@ class ClauseReader:
             if phrase.text in lx.COLOURS or phrase.attributes:
                 self._pending.prepositions = []
         negated = _negated_before(phrases, index) or (self._is_negated and self._is_copular)
+        if not negated:
+            self.mentions.note_words(subject, phrase.words)
         for one in subject[:MAX_SPREAD]:
             for text in phrase.attributes:
                 self.facts.attributes[one, text.replace("is ", "is not ", 1) if negated else text] = None
@@ -423,7 +438,9 @@ class ClauseReader:
             self._pending = _Fronted(prepositions=[text])
             return
         owner = owner or self._focus
-        if text == "with":
+        if text == "with" and before == "comma" and self._is_image_subject:
+            self._pending = _Pending((), "has")
+        elif text == "with":
             self._pending = _Pending(owner, "has")
         elif text == "without":
             self._pending = _Pending(owner, "has", base="have", is_negated=True)

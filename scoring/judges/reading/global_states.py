@@ -53,7 +53,7 @@ def _read(tokens: list[Token], states: GlobalStates) -> None:
     negated_until = -1
     spans = {aspect: _near(tokens, aspect) for aspect in cues}
     for position, token in enumerate(tokens):
-        if token.kind == "negation":
+        if token.text in lx.NEGATIONS:
             negated_until = position + _NEGATED_SPAN
         elif token.kind in ("comma", "conjunction"):
             negated_until = -1
@@ -108,11 +108,14 @@ def _near(tokens: list[Token], aspect: str) -> range:
 def _read_mood(tokens: list[Token], states: GlobalStates) -> None:
     """Adjectives of the clause that names the mood."""
     cue = next(index for index, token in enumerate(tokens) if lx.GLOBAL_CUES.get(token.text) == "mood")
-    negated = False
+    negated = has_verb = False
     for index in range(max(0, cue - 3), len(tokens)):
         token = tokens[index]
-        if token.kind == "negation":
+        if token.text in lx.NEGATIONS:
             negated = True
+        has_verb = has_verb or token.kind in ("be", "seem")
+        if index > cue and has_verb and token.kind in ("preposition", "doubt", "relative"):
+            return
         if index > cue and token.kind in ("ing", "relative") and tokens[index - 1].kind == "comma":
             return
         known = lx.MOODS.get(token.text)

@@ -142,7 +142,7 @@ POSITION_ADJECTIVES: Final = word_set(
     "left right upper lower top bottom front rear back middle inner outer side left-hand right-hand main central"
     " other same similar different various present visible noticeable prominent certain unknown nearby adjacent"
     " opposite key rightmost leftmost topmost uppermost lowermost foremost closer farther common typical"
-    " unidentifiable discernible individual distant far near"
+    " unidentifiable discernible individual distant far near off-center"
 )
 # An -ing or -ed word that names a thing.
 NOMINAL: Final = word_set(
@@ -270,7 +270,7 @@ PREPOSITIONS: Final = word_set(
     "in on at of with behind above below beneath under underneath over beside near inside outside within between"
     " among amongst against along across around through throughout toward towards into onto off from to by beyond"
     " before after atop alongside past amid amidst upon during for without opposite via like unlike including except"
-    " despite"
+    " despite besides"
 )
 # Several words that act as one preposition, and the short predicate they stand for.
 PHRASES: Final = {

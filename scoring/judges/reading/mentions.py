@@ -98,6 +98,16 @@ class Mentions:
             for box in boxes[1:]:
                 self._open(entity.tag, entity.head, box=box, owner=entity.owner)
 
+    def note_words(self, ids: tuple[int, ...], words: list[str]) -> None:
+        """Keeps what was said of an entity, to know it again by (`the largest canister`)."""
+        if len(ids) == 1:
+            self.all[ids[0] - 1].words.update(words)
+
+    def latest_without_box(self) -> tuple[int, ...]:
+        """The last entity that this sentence opened, if it has no box yet."""
+        last = self.all[-1] if self.all else None
+        return (last.id,) if last is not None and last.box is None and last.sentence == self.sentence else ()
+
     def is_boxed_elsewhere(self, phrase: Phrase) -> bool:
         """Whether the one known thing of that name has a box, and not the one written here."""
         known = [one for one in self._by_head.get(phrase.head, ()) if not one.is_group and not _clash(one, phrase, 0)]

@@ -132,8 +132,12 @@ def read_phrases(tokens: list[Token]) -> list[Phrase]:
 
 def _takes_box(phrases: list[Phrase]) -> bool:
     phrase = phrases[-1]
+    if phrase.head == "camera" and phrase.is_definite and len(phrases) > 1:
+        return phrases[-2].kind not in ("preposition", "to")
     if phrase.pronoun or phrase.head not in lx.FRAME:
         return not phrase.pronoun
+    if phrase.attributes and not phrase.is_definite and phrase.head not in ("image", "scene", "view"):
+        return True
     return phrase.head in _HANGING and (not phrase.is_definite or phrase.ordinal > 0 or len(phrases) == 1)
 
 
@@ -193,7 +197,9 @@ def _opens_with_verb_form(tokens: list[Token], index: int) -> bool:
     if token.kind == "ed":
         return following in ("noun", "adjective") and before in ("", "comma", "conjunction", "preposition", "have")
     if token.kind in ("base", "third"):
-        if before in ("to", "modal", "relative", "pronoun") or (before in ("noun", "box") and token.kind == "third"):
+        if before in ("to", "modal", "relative", "pronoun") or (
+            before in ("noun", "box", "base", "quote") and token.kind == "third"
+        ):
             return False
         if before in ("noun", "box") and is_plural(tokens[index - 1].text):
             return False
@@ -382,4 +388,4 @@ def _join_of(phrases: list[Phrase]) -> list[Phrase]:
 
 
 def _is_measure(phrase: Phrase) -> bool:
-    return phrase.head in lx.MEASURES or (phrase.head in lx.ABSTRACT and phrase.head not in lx.FRAME_SIDES)
+    return phrase.head in lx.MEASURES

@@ -93,7 +93,16 @@ def classify(word: str) -> WordClass:
         return WordClass(*_FORMS[word])
     if word in lx.VERBS:
         return WordClass("base", word)
-    return WordClass(_by_shape(word), word)
+    kind = _by_shape(word)
+    return WordClass(kind, _base_of_ing(word) if kind == "ing" else word)
+
+
+def _base_of_ing(word: str) -> str:
+    """Base of an unlisted verb, by shape: `clearing` -> `clear`, `radiating` -> `radiate`."""
+    base = word[:-3]
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz":
+        return base[:-1]
+    return base + ("e" if base.endswith(("at", "iz", "ur", "v", "c", "g", "as", "us", "it", "ut")) else "")
 
 
 def _by_shape(word: str) -> str:
