@@ -18,6 +18,11 @@ _WHOLE: Final = word_set(
 )
 _ANYWHERE: Final = ("time", "weather", "setting")
 _NEGATED_SPAN: Final = 3
+_ONLY_OF_SKY: Final = frozenset(("clear", "fair"))
+_VALUES: Final = {
+    word: tuple((aspect, values[word]) for aspect, values in lx.GLOBAL_VALUES.items() if word in values)
+    for word in sorted(set().union(*lx.GLOBAL_VALUES.values()))
+}
 # "during the day" is a time, "inside the box" is a place of one thing.
 _NEEDS_WHOLE: Final = word_set("inside outside interior day rain mist fog sunshine")
 _SKY: Final = frozenset(["weather", "sky", "skies", "day", "conditions"])
@@ -42,56 +47,47 @@ def as_clauses(states: GlobalStates) -> tuple[str, ...]:
 
 
 def _read(tokens: list[Token], states: GlobalStates) -> None:
-    cues: set[str] = set()
-    is_whole = False
-    for position, token in enumerate(tokens):
-        text = token.text
-        if text in lx.GLOBAL_CUES:
-            cues.add(lx.GLOBAL_CUES[text])
-        if text in _WHOLE and position < 6:
-            is_whole = True
-    negated_until = -1
-    spans = {aspect: _near(tokens, aspect) for aspect in cues}
-    for position, token in enumerate(tokens):
-        if token.text in lx.NEGATIONS:
-            negated_until = position + _NEGATED_SPAN
-        elif token.kind in ("comma", "conjunction"):
-            negated_until = -1
-        if position <= negated_until or token.kind in ("box", "quote"):
+    texts = [token.text for token in tokens]
+    cues = {lx.GLOBAL_CUES[text] for text in texts if text in lx.GLOBAL_CUES}
+    is_whole = not _WHOLE.isdisjoint(texts[:6])
+    spans = {aspect: _near(tokens, aspect) for aspect in cues if is_whole and aspect in lx.GLOBAL_VALUES}
+    for position, text in enumerate(texts):
+        if text not in _VALUES or _is_negated(tokens, position) or tokens[position].kind in ("box", "quote"):
             continue
-        if token.text in ("clear", "fair"):
-            if any(other.text in _SKY for other in tokens[position + 1 : position + 4]) or any(
-                other.text == "weather" for other in tokens[:2]
-            ):
-                states.setdefault("weather", {})["sunny"] = None
-        elif token.text == "day" and position > 1 and tokens[position - 1].text == "of":
-            continue
-        else:
-            _read_anywhere(tokens, position, states, is_whole)
-        for aspect in ("lighting", "viewpoint", "style") if is_whole else ():
-            if aspect in cues and position in spans[aspect] and token.text in lx.GLOBAL_VALUES[aspect]:
-                states.setdefault(aspect, {})[lx.GLOBAL_VALUES[aspect][token.text]] = None
+        for aspect, value in _VALUES[text]:
+            if aspect in _ANYWHERE:
+                holds = _holds_anywhere(texts, position, aspect, is_whole)
+            else:
+                holds = position in spans.get(aspect, ())
+            if holds:
+                states.setdefault(aspect, {})[value] = None
     if "mood" in cues:
         _read_mood(tokens, states)
 
 
-def _read_anywhere(tokens: list[Token], position: int, states: GlobalStates, is_whole: bool) -> None:
+def _is_negated(tokens: list[Token], position: int) -> bool:
+    """Whether a negation stands shortly before, in the same clause."""
+    for token in reversed(tokens[max(0, position - _NEGATED_SPAN) : position]):
+        if token.kind in ("comma", "conjunction"):
+            return False
+        if token.text in lx.NEGATIONS:
+            return True
+    return False
+
+
+def _holds_anywhere(texts: list[str], position: int, aspect: str, is_whole: bool) -> bool:
     """Time, weather and setting, which captions mention in passing: `shows a street on a sunny day`."""
-    text = tokens[position].text
-    for aspect in _ANYWHERE:
-        value = lx.GLOBAL_VALUES[aspect].get(text)
-        if value is None or not (is_whole or text not in _NEEDS_WHOLE):
-            continue
-        before = tokens[position - 1].text if position else ""
-        if not is_whole and aspect == "time" and before in ("a", "an"):
-            continue
-        if (
-            not is_whole
-            and aspect == "weather"
-            and not any(near.text in _SKY for near in tokens[position : position + 4])
-        ):
-            continue
-        states.setdefault(aspect, {})[value] = None
+    text = texts[position]
+    before = texts[position - 1] if position else ""
+    if text in _ONLY_OF_SKY:
+        return not _SKY.isdisjoint(texts[position : position + 4]) or "weather" in texts[:2]
+    if text == "day" and before == "of":
+        return False
+    if is_whole:
+        return True
+    if text in _NEEDS_WHOLE or (aspect == "time" and before in ("a", "an")):
+        return False
+    return aspect != "weather" or not _SKY.isdisjoint(texts[position : position + 4])
 
 
 def _near(tokens: list[Token], aspect: str) -> range:

@@ -62,8 +62,10 @@ _LABEL: Final = re.compile(
     r"(?P<sep>\s*[:-]?)"
 )
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]\s+|#+\s*|\d+[.)]\s+)")
-_LONGEST: Final = max(len(phrase.split()) for phrase in PHRASES)
-_STARTS: Final = frozenset(phrase.split()[0] for phrase in PHRASES)
+_STARTS: Final = {
+    first: sorted((tuple(other.split()) for other in PHRASES if other.split()[0] == first), key=len, reverse=True)
+    for first in sorted({phrase.split()[0] for phrase in PHRASES})
+}
 _FILLER: Final = word_set(
     "bounding box boxes bounding-box coordinate coordinates at located position positioned situated found seen from"
     " by region area defined covering occupying spanning marked indicated described represented identified ( : with"
@@ -142,7 +144,7 @@ def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
         word = raw[index]
         lower = word.lower()
         if lower in _STARTS:
-            found, used = _match_phrase(raw, index)
+            found, used = _match_phrase(raw, index, lower)
             if found and (found != "part of" or _may_be_part(tokens)):
                 tokens.append(_phrase_token(found))
                 index += used
@@ -151,7 +153,7 @@ def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
         first = word[0]
         if first == "[":
             number = word[2:].split("#", 1)[0]
-            if number.isdigit() and int(number) < len(groups):
+            if number.isdecimal() and int(number) < len(groups):
                 _drop_filler(tokens)
                 tokens.append(Token(word, "box", "box", groups[int(number)]))
         elif first == '"':
@@ -203,11 +205,12 @@ def _add_word(tokens: list[Token], word: str, lower: str) -> None:
     tokens.append(Token(lower, kind, base, (), owner))
 
 
-def _match_phrase(raw: list[str], index: int) -> tuple[str, int]:
-    for length in range(_LONGEST, 0, -1):
-        candidate = " ".join(raw[index : index + length]).lower()
-        if candidate in PHRASES:
-            return PHRASES[candidate], length
+def _match_phrase(raw: list[str], index: int, first: str) -> tuple[str, int]:
+    """The longest known phrase that starts here, in its normal form, and its number of words."""
+    for words in _STARTS[first]:
+        length = len(words)
+        if length == 1 or tuple(word.lower() for word in raw[index : index + length]) == words:
+            return PHRASES[" ".join(words)], length
     return "", 0
 
 
