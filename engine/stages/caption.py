@@ -1,0 +1,46 @@
+"""The two captions of an image: the one that is kept, and the one that checks it."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pancap.engine.captioners.base import Captioner
+from pancap.engine.rows import detections_from_rows
+from pancap.engine.stages.base import Row, RowFailure, Stage
+from pancap.engine.stages.load import row_pixels
+
+
+class CaptionStage(Stage):
+    """Writes the caption of the found entities; an image without any gets none.
+
+    Args:
+        captioner: the writer.
+    """
+
+    name: ClassVar = "caption"
+    inputs: ClassVar = ("width", "height", "rgb", "entities")
+    outputs: ClassVar[tuple[str, ...]] = ("caption",)
+
+    def __init__(self, captioner: Captioner) -> None:
+        """Keeps the writer."""
+        self._captioner = captioner
+
+    def process_rows(self, rows: Sequence[Row]) -> list[Row | RowFailure]:
+        """The text of each image under this stage's one output column."""
+        return [self._write(row) for row in rows]
+
+    def _write(self, row: Row) -> Row | RowFailure:
+        (column,) = self.outputs
+        detections = detections_from_rows(row["entities"])
+        if not detections:
+            return {column: None}
+        text = self._captioner.caption(row_pixels(row), detections)
+        if not text.strip():
+            return RowFailure(reason="empty_caption", message="the captioner gave an empty text")
+        return {column: text}
+
+
+class VerifyStage(CaptionStage):
+    """Writes the second caption, with another captioner."""
+
+    name: ClassVar = "verify"
+    outputs: ClassVar[tuple[str, ...]] = ("verify_caption",)
