@@ -5,9 +5,9 @@ from typing import Final
 
 from pancap.caption.content import Attribute, CaptionContent, Entity, Relation
 from pancap.scoring.judges.reading import lexicon as lx
-from pancap.scoring.judges.reading.clauses import MAX_SPREAD, Facts
 from pancap.scoring.judges.reading.meaning import sense_of
 from pancap.scoring.judges.reading.mentions import Mentioned, Mentions
+from pancap.scoring.judges.reading.statements import MAX_SPREAD, Facts
 
 # `wears a red shirt` is what a person looks like, unless the shirt has a box or is spoken of again.
 _FEATURE_LINKS: Final = ("has", "wears", "shows", "is covered with", "is filled with", "is dressed in")

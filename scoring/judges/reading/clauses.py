@@ -1,95 +1,23 @@
-"""Who does what to whom: attributes and relations from the phrases of a sentence."""
+"""Clauses: walks over the phrases of a sentence and finds who does what to whom."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
-from pancap.scoring.judges.reading.mentions import Mentions
 from pancap.scoring.judges.reading.phrases import Phrase, read_phrases
+from pancap.scoring.judges.reading.statements import MAX_SPREAD, Fronted, Ids, Pending, StatementReader
 from pancap.scoring.judges.reading.tokens import Sentence
-from pancap.scoring.judges.reading.words import classify, ing_form, third_person
-
-Ids = tuple[int, ...]
-MAX_SPREAD: Final = 8
-"""A statement about a group is repeated for at most this many of its members."""
+from pancap.scoring.judges.reading.words import third_person
 
 # Prepositions that belong to the noun right before them, whatever the clause says.
 _NEAR_NOUN: Final = word_set("with of in on inside within from at into like by without")
-# `covered with snow`: a bare noun after these is a substance, not one more thing.
-_COVERING: Final = word_set("cover fill dot speckle decorate adorn full compose make surround coat line dust")
-_POSTURES: Final = word_set("stand sit lie rest lean hang sleep kneel crouch walk run fly float swim perch")
-_GLOBAL_SUBJECTS: Final = word_set(
-    "lighting mood atmosphere weather tone brightness viewpoint perspective style light day shadow daylight sunlight"
-    " illumination ambiance sun"
-)
+# A base form after one of these is the verb of the clause.
+_BEFORE_VERB: Final = word_set("modal noun box relative pronoun quote negation comma conjunction")
+_NAMED: Final = frozenset(("noun", "box", "quote"))
 
 
-@dataclass(slots=True)
-class Facts:
-    """What has been read so far; pairs and triples in order, each once.
-
-    Args:
-        attributes: (entity id, predicate).
-        relations: (subject id, object id, predicate).
-    """
-
-    attributes: dict[tuple[int, str], None] = field(default_factory=dict)
-    relations: dict[tuple[int, int, str], None] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A predicate that waits for its object."""
-
-    subject: Ids
-    verb: str
-    base: str = ""
-    form: str = ""
-    prepositions: list[str] = field(default_factory=list)
-    is_negated: bool = False
-
-    def texts(self) -> list[str]:
-        """One predicate for each preposition, or the bare verb."""
-        verb = self.verb
-        if self.is_negated:
-            is_copula = verb == "is" or verb.startswith("is ")
-            verb = verb.replace("is", "is not", 1) if is_copula else f"does not {self.base or verb}"
-        return [f"{verb} {preposition}" for preposition in self.prepositions] or [verb]
-
-
-@dataclass(slots=True)
-class _Fronted(_Pending):
-    """A place named before its subject: `behind the man is a wall`."""
-
-    subject: Ids = ()
-    verb: str = "is"
-
-
-class ClauseReader:
+class ClauseReader(StatementReader):
     """Reads sentences one after another into `facts`."""
-
-    def __init__(self, mentions: Mentions) -> None:
-        """Starts with what `mentions` already knows."""
-        self.mentions = mentions
-        self.facts = Facts()
-        self._reset()
-
-    def _reset(self) -> None:
-        self._subject: Ids = ()
-        self._main: Ids = ()
-        self._focus: Ids = ()
-        self._pending: _Pending | None = None
-        self._last: _Pending | None = None
-        self._fronted: list[tuple[list[str], Phrase, Ids]] = []
-        self._is_copular = False
-        self._has_verb = False
-        self._is_subject_open = True
-        self._is_negated = False
-        self._is_doubted = False
-        self._is_muted = False
-        self._is_presented = False
-        self._is_image_subject = False
 
     def read(self, sentence: Sentence) -> None:
         """Adds what one sentence states; a label only sets the topic."""
@@ -100,7 +28,6 @@ class ClauseReader:
             self._read_label(phrases)
             return
         for index, phrase in enumerate(phrases):
-            self._phrase = phrase
             handler = _HANDLERS.get(phrase.kind)
             if handler is not None:
                 handler(self, phrases, index)
@@ -114,44 +41,18 @@ class ClauseReader:
             return
         concrete = [noun for noun in nouns if noun.head not in lx.ABSTRACT]
         named = concrete[0] if concrete else nouns[0]
-        if not concrete and not boxes:
-            return
-        if len(nouns) > 1 and not boxes:
+        if not boxes and (not concrete or len(nouns) > 1):
             return
         named.boxes = named.boxes or boxes
         named.determiner = named.determiner or "the"
         ids = self._refer(named, is_label=True)
         self.mentions.attend(ids)
 
-    # Noun phrases -------------------------------------------------------------------------------------------------
-
-    def _refer(self, phrase: Phrase, *, is_label: bool = False, is_feature: bool = False) -> Ids:
-        """Finds or opens the entity, and notes its modifiers and its owner."""
-        owner: Ids = ()
-        if phrase.owner is not None and phrase.owner is not phrase:
-            owner = self._refer(phrase.owner)
-            if phrase.owner.pronoun and not owner:
-                owner = self._main
-        if self._is_doubted and not phrase.boxes:
-            return ()
-        ids = self.mentions.refer(
-            phrase, owner=owner[0] if len(owner) == 1 else 0, is_label=is_label, is_feature=is_feature
-        )[:MAX_SPREAD]
-        for one in ids:
-            for text in phrase.attributes:
-                self.facts.attributes[one, text] = None
-            for whole in owner:
-                if whole != one:
-                    self.facts.relations[one, whole, "is part of" if phrase.head in lx.PARTS else "belongs to"] = None
-        return ids
-
     def _noun(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
         if self._is_muted:
-            if not (
-                phrase.boxes
-                or (index and phrases[index - 1].kind in ("comma", "conjunction") and _verb_follows(phrases, index))
-            ):
+            is_new_clause = _follows_link(phrases, index) and _verb_follows(phrases, index)
+            if not phrase.boxes and not is_new_clause:
                 return
             self._is_muted = False
         if phrase.determiner in ("no", "neither") or (self._is_negated and self._pending is None and not phrase.boxes):
@@ -165,7 +66,7 @@ class ClauseReader:
         elif self._fronted and not self._subject and index and phrases[index - 1].text == "and":
             texts, _, _ = self._fronted[-1]
             self._fronted.append((texts, phrase, self._refer(phrase)))
-        elif index and phrases[index - 1].kind in ("conjunction", "comma") and self._is_subject_open and self._subject:
+        elif _follows_link(phrases, index) and self._is_subject_open and self._subject:
             self._subject = self._subject + tuple(one for one in self._refer(phrase) if one not in self._subject)
             self._focus = self._main = self._subject
         else:
@@ -173,125 +74,23 @@ class ClauseReader:
 
     def _is_list_item(self, phrases: list[Phrase], index: int) -> bool:
         """Whether this noun phrase goes on with a list of objects: `wearing a hat, a coat and boots`."""
-        if self._last is None or not index or phrases[index - 1].kind not in ("conjunction", "comma"):
-            return False
-        return not _verb_follows(phrases, index)
+        return self._last is not None and _follows_link(phrases, index) and not _verb_follows(phrases, index)
 
     def _open_subject(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
         ids = self._refer(phrase)
-        if not ids and phrase.boxes == () and phrase.head in _GLOBAL_SUBJECTS and not phrase.owner:
-            self._is_muted = False
         was_inverted = self._has_verb and not self._subject
         self._subject = self._main = self._focus = ids
         self._last = None
         if ids:
             for texts, place, objects in self._fronted:
-                self._relate(_Pending(ids, "is", prepositions=texts), place, objects)
+                self._relate(Pending(ids, "is", prepositions=texts), place, objects)
             self._fronted = []
             self.mentions.attend(ids)
         if not was_inverted and not self._is_presented:
             self._has_verb = self._is_copular = False
             self._is_subject_open = True
         self._is_presented = False
-
-    def _object(self, pending: _Pending, phrase: Phrase) -> None:
-        """Completes a predicate with this noun phrase."""
-        self._last, self._pending = pending, None
-        if isinstance(pending, _Fronted):
-            self._last = None
-            ids = self._refer(phrase)
-            self._fronted.append((pending.prepositions, phrase, ids))
-            self._focus = ids
-            return
-        if not pending.subject:
-            if pending.verb != "is" or pending.prepositions:
-                self._focus = self._refer(phrase)
-                if not pending.prepositions:
-                    self._subject = self._main = self._focus
-                return
-            self._set_inverted_subject(phrase)
-            return
-        if pending.verb == "is" and not pending.prepositions:
-            self._copular(pending, phrase)
-            return
-        if phrase.boxes and phrase.determiner == "the" and self._box_is_of_subject(pending, phrase):
-            self.mentions.place(pending.subject[0], phrase.boxes)
-            phrase.boxes = ()
-        if (
-            phrase.head in lx.MATERIALS
-            and pending.base in ("make", "compose", "build", "construct")
-            and not phrase.boxes
-        ):
-            for one in pending.subject[:MAX_SPREAD]:
-                for text in [*phrase.attributes, f"is made of {lx.MATERIALS[phrase.head]}"]:
-                    self.facts.attributes[one, text] = None
-            return
-        written = [text for text in phrase.attributes if text.startswith("shows the text")]
-        if written and phrase.head in lx.TEXT_NOUNS and not phrase.boxes:
-            self.facts.attributes.update(dict.fromkeys((one, text) for one in pending.subject for text in written))
-            return
-        if pending.base in _COVERING and pending.prepositions and phrase.is_bare:
-            self._relate(pending, phrase, ())
-            return
-        ids = self._refer(phrase, is_feature=pending.verb in ("has", "wears"))
-        self._relate(pending, phrase, ids)
-        self._focus = ids or self._focus
-
-    def _box_is_of_subject(self, pending: _Pending, phrase: Phrase) -> bool:
-        """`A letter is printed on the bag [[...]]`, where the bag has another box already."""
-        subject = self.mentions.all[pending.subject[0] - 1]
-        return subject.box is None and self.mentions.is_boxed_elsewhere(phrase)
-
-    def _set_inverted_subject(self, phrase: Phrase) -> None:
-        """`There is a dog`, `behind the man is a wall`: the noun after the verb is the subject."""
-        ids = self._subject = self._main = self._focus = self._refer(phrase)
-        self._last = _Pending((), "is")
-        if ids:
-            for texts, place, objects in self._fronted:
-                self._relate(_Pending(ids, "is", prepositions=texts), place, objects)
-            self._fronted = []
-            self.mentions.attend(ids)
-
-    def _copular(self, pending: _Pending, phrase: Phrase) -> None:
-        """`The building is a white pavilion [[...]]`: the noun describes the subject."""
-        verb = "is not" if pending.is_negated else "is"
-        self.mentions.note_words(pending.subject, [*phrase.words, phrase.text])
-        for one in pending.subject[:MAX_SPREAD]:
-            self.mentions.place(one, phrase.boxes)
-            for text in phrase.attributes:
-                self.facts.attributes[one, text.replace("is ", f"{verb} ", 1) if pending.is_negated else text] = None
-            if classify(phrase.text).kind == "adjective" and phrase.head not in lx.COLOURS:
-                self.facts.attributes[one, f"{verb} {phrase.text}"] = None
-            elif (
-                phrase.head not in lx.ABSTRACT and phrase.head not in lx.COLOURS and not phrase.pronoun and phrase.text
-            ):
-                self.facts.attributes[one, f"{verb} a {phrase.text}"] = None
-            elif phrase.head in lx.COLOURS and not phrase.words:
-                self.facts.attributes[one, f"{verb} {phrase.head}"] = None
-        self._focus = pending.subject
-
-    def _relate(self, pending: _Pending, phrase: Phrase, objects: Ids) -> None:
-        """A relation where the object is an entity, else an attribute."""
-        for text in pending.texts():
-            for subject in pending.subject[:MAX_SPREAD]:
-                others = [one for one in objects[:MAX_SPREAD] if one != subject]
-                for one in others:
-                    self.facts.relations[subject, one, text] = None
-                if not objects and not phrase.pronoun and not self._is_doubted:
-                    self._attribute_with(subject, text, phrase)
-
-    def _attribute_with(self, subject: int, text: str, phrase: Phrase) -> None:
-        if phrase.head == "color" or phrase.head in ("colour", "hue", "shade"):
-            for attribute in phrase.attributes:
-                self.facts.attributes[subject, attribute] = None
-            return
-        article = {"": "", "some": ""}.get(phrase.determiner, "the " if phrase.is_definite else "a ")
-        words = " ".join([*phrase.words, phrase.form or phrase.text])
-        if words not in ("this", "one", "other"):
-            self.facts.attributes[subject, f"{text} {article}{words}"] = None
-
-    # Everything between noun phrases ---------------------------------------------------------------------------------
 
     def _box(self, phrases: list[Phrase], index: int) -> None:
         """A box that stands away from its noun belongs to the subject."""
@@ -305,12 +104,9 @@ class ClauseReader:
 
     def _be(self, phrases: list[Phrase], index: int) -> None:
         self._flush()
-        subject = self._subject
-        if not subject and self._fronted and not self._main:
-            subject = ()
         self._is_copular = self._has_verb = True
         self._is_subject_open = False
-        self._pending = _Pending(subject, "is", is_negated=_negation_near(phrases, index))
+        self._pending = Pending(self._subject, "is", is_negated=_negation_near(phrases, index))
         self._is_negated = self._pending.is_negated
 
     def _have(self, phrases: list[Phrase], index: int) -> None:
@@ -319,7 +115,7 @@ class ClauseReader:
         self._flush()
         self._has_verb = True
         self._is_copular = self._is_subject_open = False
-        self._pending = _Pending(self._subject, "has", base="have", is_negated=_negation_near(phrases, index))
+        self._pending = Pending(self._subject, "has", base="have", is_negated=_negation_near(phrases, index))
 
     def _finite(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
@@ -348,20 +144,20 @@ class ClauseReader:
                 return
             has = not passive and base in ("contain", "feature", "include", "display", "present")
             verb = "has" if has or base == "consist" else third_person(base) if not passive else "is"
-            self._pending = _Pending(subject, verb, base=base)
+            self._pending = Pending(subject, verb, base=base)
         elif base in lx.LOCATING and (passive or base in ("occupy", "appear", "extend")):
-            self._pending = _Pending(subject, "is" if base != "extend" else "extends")
+            self._pending = Pending(subject, "is" if base != "extend" else "extends")
             if base == "occupy":
                 self._pending.prepositions.append("in")
         elif passive:
-            self._pending = _Pending(subject, f"is {phrase.form}", base=base, form="ed", is_negated=negated)
+            self._pending = Pending(subject, f"is {phrase.form}", base=base, form="ed", is_negated=negated)
         else:
-            self._pending = _Pending(subject, third_person(base), base=base, form="ing", is_negated=negated)
+            self._pending = Pending(subject, third_person(base), base=base, form="ing", is_negated=negated)
 
     def _ing(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
         before = phrases[index - 1].kind if index else ""
-        is_after_noun = before in ("noun", "box", "quote")
+        is_after_noun = before in _NAMED
         if phrase.text in lx.INTERPRETING and not self._is_copular_before(phrases, index):
             self._flush()
             self._is_muted, self._last = True, None
@@ -375,7 +171,7 @@ class ClauseReader:
     def _ed(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
         before = phrases[index - 1].kind if index else ""
-        is_after_noun = before in ("noun", "box", "quote") and not (self._is_copular and self._focus == self._subject)
+        is_after_noun = before in _NAMED and not (self._is_copular and self._focus == self._subject)
         self._flush()
         subject = (self._focus or self._subject) if is_after_noun else self._subject
         self._start_verb(subject, phrase, negated=_negated_before(phrases, index), passive=True)
@@ -392,8 +188,6 @@ class ClauseReader:
         subject = self._subject if self._is_copular or not self._focus else self._focus
         if self._pending is not None and self._pending.verb == "is" and not self._pending.prepositions:
             subject = self._pending.subject
-            if phrase.text in lx.COLOURS or phrase.attributes:
-                self._pending.prepositions = []
         negated = _negated_before(phrases, index) or (self._is_negated and self._is_copular)
         if not negated:
             self.mentions.note_words(subject, phrase.words)
@@ -414,7 +208,7 @@ class ClauseReader:
         if text == "of" and self._pending is not None and self._pending.verb == "has":
             return
         if text == "of" and before == "adjective" and self._subject:
-            self._pending = _Pending(self._subject, f"is {phrases[index - 1].text}", base=phrases[index - 1].text)
+            self._pending = Pending(self._subject, f"is {phrases[index - 1].text}", base=phrases[index - 1].text)
             self._pending.prepositions.append(text)
             return
         if text in ("with", "without") or self._pending is None:
@@ -423,29 +217,25 @@ class ClauseReader:
         self._pending.prepositions.append(text)
 
     def _start_preposition(self, text: str, before: str, index: int) -> None:
-        if (
-            text == "with"
-            and self._pending is not None
-            and self._pending.form
-            and before in ("ed", "ing", "third", "base")
-        ):
+        is_after_verb = before in ("ed", "ing", "third", "base")
+        if text == "with" and self._pending is not None and self._pending.form and is_after_verb:
             self._pending.prepositions.append(text)
             return
         self._flush()
-        is_after_noun = before in ("noun", "box", "quote")
+        is_after_noun = before in _NAMED
         owner = self._focus if is_after_noun and (text in _NEAR_NOUN or not self._has_verb) else self._subject
         if not owner and not self._has_verb and not self._subject:
-            self._pending = _Fronted(prepositions=[text])
+            self._pending = Fronted(prepositions=[text])
             return
         owner = owner or self._focus
         if text == "with" and before == "comma" and self._is_image_subject:
-            self._pending = _Pending((), "has")
+            self._pending = Pending((), "has")
         elif text == "with":
-            self._pending = _Pending(owner, "has")
+            self._pending = Pending(owner, "has")
         elif text == "without":
-            self._pending = _Pending(owner, "has", base="have", is_negated=True)
+            self._pending = Pending(owner, "has", base="have", is_negated=True)
         else:
-            self._pending = _Pending(owner, "is", prepositions=[text])
+            self._pending = Pending(owner, "is", prepositions=[text])
 
     def _to(self, phrases: list[Phrase], index: int) -> None:
         following = phrases[index + 1] if index + 1 < len(phrases) else None
@@ -459,16 +249,7 @@ class ClauseReader:
 
     def _base(self, phrases: list[Phrase], index: int) -> None:
         before = phrases[index - 1].kind if index else ""
-        if before == "modal" or before in (
-            "noun",
-            "box",
-            "relative",
-            "pronoun",
-            "quote",
-            "negation",
-            "comma",
-            "conjunction",
-        ):
+        if before in _BEFORE_VERB:
             self._finite(phrases, index)
         elif before == "to" and not self._is_muted:
             self._start_verb(self._subject, phrases[index])
@@ -480,7 +261,7 @@ class ClauseReader:
         self._is_subject_open = self._has_verb = self._is_copular = False
 
     def _comma(self, phrases: list[Phrase], index: int) -> None:
-        if isinstance(self._pending, _Fronted):
+        if isinstance(self._pending, Fronted):
             self._pending = None
             return
         if self._pending is not None and self._pending.prepositions and self._next_is_preposition(phrases, index):
@@ -493,7 +274,7 @@ class ClauseReader:
     def _conjunction(self, phrases: list[Phrase], index: int) -> None:
         if self._pending is not None and self._pending.prepositions and self._next_is_preposition(phrases, index):
             return
-        self._flush(keep_copula=True)
+        self._flush()
         self._is_doubted = False
         if phrases[index].text not in ("and", "or", "but"):
             self._last = None
@@ -512,7 +293,7 @@ class ClauseReader:
         ):
             self._flush()
             self._has_verb, self._is_subject_open = True, False
-            self._pending = _Pending(self._subject, "looks", base="look", form="ing")
+            self._pending = Pending(self._subject, "looks", base="look", form="ing")
             return
         self._be(phrases, index)
 
@@ -536,27 +317,10 @@ class ClauseReader:
             for one in ids[:MAX_SPREAD]:
                 self.facts.attributes[one, f'shows the text "{text}"'] = None
 
-    def _flush(self, *, keep_copula: bool = False) -> None:
-        """Turns a predicate that found no object into an attribute."""
-        pending, self._pending = self._pending, None
-        if pending is None or isinstance(pending, _Fronted):
-            return
-        if pending.verb == "is" and pending.prepositions in (["on"], ["off"]):
-            for one in pending.subject[:MAX_SPREAD]:
-                self.facts.attributes[one, pending.texts()[0]] = None
-        elif pending.form and pending.subject:
-            for one in pending.subject[:MAX_SPREAD]:
-                self.facts.attributes[one, self._intransitive(pending)] = None
 
-    @staticmethod
-    def _intransitive(pending: _Pending) -> str:
-        if pending.form == "ed":
-            text = pending.verb
-        else:
-            text = f"is {ing_form(pending.base)}"
-        if pending.is_negated:
-            text = text.replace("is ", "is not ", 1)
-        return text
+def _follows_link(phrases: list[Phrase], index: int) -> bool:
+    """Whether a comma or conjunction stands right before."""
+    return index > 0 and phrases[index - 1].kind in ("comma", "conjunction")
 
 
 def _verb_follows(phrases: list[Phrase], index: int) -> bool:

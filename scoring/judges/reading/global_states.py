@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from pancap.scoring.judges.reading import global_lexicon as gl
 from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
 from pancap.scoring.judges.reading.tokens import Sentence, Token, read_sentences
@@ -20,8 +21,8 @@ _ANYWHERE: Final = ("time", "weather", "setting")
 _NEGATED_SPAN: Final = 3
 _ONLY_OF_SKY: Final = frozenset(("clear", "fair"))
 _VALUES: Final = {
-    word: tuple((aspect, values[word]) for aspect, values in lx.GLOBAL_VALUES.items() if word in values)
-    for word in sorted(set().union(*lx.GLOBAL_VALUES.values()))
+    word: tuple((aspect, values[word]) for aspect, values in gl.GLOBAL_VALUES.items() if word in values)
+    for word in sorted(set().union(*gl.GLOBAL_VALUES.values()))
 }
 # "during the day" is a time, "inside the box" is a place of one thing.
 _NEEDS_WHOLE: Final = word_set("inside outside interior day rain mist fog sunshine")
@@ -43,14 +44,14 @@ def read_clause(text: str) -> GlobalStates:
 
 def as_clauses(states: GlobalStates) -> tuple[str, ...]:
     """One clause for each aspect: `the lighting is bright and soft`."""
-    return tuple(lx.GLOBAL_CLAUSES[aspect].format(" and ".join(values)) for aspect, values in states.items() if values)
+    return tuple(gl.GLOBAL_CLAUSES[aspect].format(" and ".join(values)) for aspect, values in states.items() if values)
 
 
 def _read(tokens: list[Token], states: GlobalStates) -> None:
     texts = [token.text for token in tokens]
-    cues = {lx.GLOBAL_CUES[text] for text in texts if text in lx.GLOBAL_CUES}
+    cues = {gl.GLOBAL_CUES[text] for text in texts if text in gl.GLOBAL_CUES}
     is_whole = not _WHOLE.isdisjoint(texts[:6])
-    spans = {aspect: _near(tokens, aspect) for aspect in cues if is_whole and aspect in lx.GLOBAL_VALUES}
+    spans = {aspect: _near(tokens, aspect) for aspect in cues if is_whole and aspect in gl.GLOBAL_VALUES}
     for position, text in enumerate(texts):
         if text not in _VALUES or _is_negated(tokens, position) or tokens[position].kind in ("box", "quote"):
             continue
@@ -92,7 +93,7 @@ def _holds_anywhere(texts: list[str], position: int, aspect: str, is_whole: bool
 
 def _near(tokens: list[Token], aspect: str) -> range:
     """Positions whose words speak of the aspect: shortly before its noun, and after it to the end of the clause."""
-    cue = next(index for index, token in enumerate(tokens) if lx.GLOBAL_CUES.get(token.text) == aspect)
+    cue = next(index for index, token in enumerate(tokens) if gl.GLOBAL_CUES.get(token.text) == aspect)
     end = cue + 1
     while end < len(tokens) and not (tokens[end].kind == "ing" and tokens[end - 1].kind == "comma"):
         if tokens[end].text in ("on", "from", "due to", "which", "while", "against") and aspect == "lighting":
@@ -103,7 +104,7 @@ def _near(tokens: list[Token], aspect: str) -> range:
 
 def _read_mood(tokens: list[Token], states: GlobalStates) -> None:
     """Adjectives of the clause that names the mood."""
-    cue = next(index for index, token in enumerate(tokens) if lx.GLOBAL_CUES.get(token.text) == "mood")
+    cue = next(index for index, token in enumerate(tokens) if gl.GLOBAL_CUES.get(token.text) == "mood")
     negated = has_verb = False
     for index in range(max(0, cue - 3), len(tokens)):
         token = tokens[index]
@@ -114,7 +115,7 @@ def _read_mood(tokens: list[Token], states: GlobalStates) -> None:
             return
         if index > cue and token.kind in ("ing", "relative") and tokens[index - 1].kind == "comma":
             return
-        known = lx.MOODS.get(token.text)
+        known = gl.MOODS.get(token.text)
         if not negated and (known or (token.kind == "adjective" and index > cue)) and token.text not in _NOT_MOODS:
             states.setdefault("mood", {})[known or token.text] = None
 

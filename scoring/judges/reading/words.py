@@ -204,8 +204,3 @@ def ing_form(verb: str) -> str:
     if verb.endswith("e") and not verb.endswith("ee"):
         return verb[:-1] + "ing"
     return verb + "ing"
-
-
-def past_participle(word: str, *, base: str) -> str:
-    """The participle as written, or as built from its base where the writer used another form."""
-    return word if word else base + "ed"

@@ -1,5 +1,6 @@
 """What holds over the 500 real captions."""
 
+import dataclasses
 import itertools
 import json
 import time
@@ -47,6 +48,36 @@ def test_another_images_caption_supports_little(contents):
     assert attributes < 0.1
     assert relations < 0.1
     assert globals_ < 0.6
+
+
+def test_swapping_attributes_or_relations_lowers_that_dimension_only(contents):
+    identity = [{entity.id: entity.id for entity in one.entities} for one in contents]
+    moved = [
+        dataclasses.replace(
+            one,
+            attributes=tuple(
+                dataclasses.replace(item, entity_id=one.entities[(item.entity_id + 1) % len(one.entities)].id)
+                for item in one.attributes
+            ),
+        )
+        for one in contents
+    ]
+    turned = [
+        dataclasses.replace(
+            one,
+            relations=tuple(
+                dataclasses.replace(item, subject_id=item.object_id, object_id=item.subject_id)
+                for item in one.relations
+            ),
+        )
+        for one in contents
+    ]
+    attributes, relations, _ = shares(zip(moved, contents, identity, strict=True))
+    assert attributes < 0.5
+    assert relations > 0.95
+    attributes, relations, _ = shares(zip(turned, contents, identity, strict=True))
+    assert attributes > 0.95
+    assert relations < 0.5
 
 
 def test_entities_as_many_as_the_boxes_in_the_text(captions, contents):
