@@ -1,0 +1,96 @@
+"""Ray Train with two workers and DeepSpeed, a worker killed on the way."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from pancap.chain.config import ModelConfig
+from pancap.chain.model import load_checkpoint
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.run import run_training
+
+TINY = ModelConfig(
+    image_px=32, patch_px=16, vision_hidden=16, vision_layers=1, vision_heads=1, vision_mlp=16,
+    text_hidden=16, text_layers=1, text_heads=1, text_mlp=16, vocabulary_size=300,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ray_cluster():
+    import ray
+
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def scenes_parquet(tmp_path_factory):
+    """Eight drawn scenes in the dataset's columns."""
+    import hashlib
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    from pancap.engine.scenes.scene import render_scene
+
+    folder = tmp_path_factory.mktemp("scenes")
+    rows = []
+    for seed in range(8):
+        scene = render_scene(seed, size_px=64)
+        path = folder / f"{seed}.png"
+        Image.fromarray(scene.image).save(path)
+        entities = [
+            {"tag": entity.tag, "box": list(entity.box.as_tuple())}
+            for entity in scene.content.entities
+            if entity.box is not None
+        ]
+        image_id = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows.append(
+            {"image_id": image_id, "uri": path.name, "width": 64, "height": 64, "entities": entities}
+            | {"caption": scene.caption}
+        )
+    pq.write_table(pa.Table.from_pylist(rows), folder / "scenes.parquet")
+    return folder / "scenes.parquet"
+
+
+def test_two_workers_train_and_survive_the_death_of_one(ray_cluster, scenes_parquet, tmp_path, monkeypatch):
+    """R10: the run goes on from the last whole state, and every step is reported once."""
+    from pancap.chain.training import cluster
+
+    out, mark = tmp_path / "run", tmp_path / "killed"
+
+    def worker_that_dies_once(settings):
+        import torch.distributed as dist
+
+        from pancap.chain.training.cluster import train_worker
+
+        def die_after_the_first_state():
+            while not list((out / "state").glob("step_*/trainer.json")):
+                time.sleep(0.01)
+            mark.write_text("killed")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        if dist.get_rank() == 1 and not mark.exists():
+            threading.Thread(target=die_after_the_first_state, daemon=True).start()
+        train_worker(settings)
+
+    monkeypatch.setattr(cluster, "train_worker", worker_that_dies_once)
+    seen = []
+    config = TrainConfig(
+        data=str(scenes_parquet), out=str(out), model=TINY, steps=40, batch_size=4, num_workers=2, zero_stage=1,
+        log_every=1, checkpoint_every=2, max_failures=1, lr=1e-3,
+    )  # fmt: skip
+    summary = run_training(config, on_metrics=lambda step, figures: seen.append(step))
+    assert mark.exists(), "no worker died, the test shows nothing"
+    assert summary.steps == 40 and summary.skipped_steps == 0
+    assert seen == list(range(1, 41))
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    assert summary.last["loss"] < summary.first_loss
+    assert load_checkpoint(summary.checkpoint).meta.provenance["images_seen"] == 160
