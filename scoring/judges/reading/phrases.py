@@ -195,7 +195,8 @@ def _opens_with_verb_form(tokens: list[Token], index: int) -> bool:
     following = tokens[index + 1].kind if index + 1 < len(tokens) else ""
     before = tokens[index - 1].kind if index else ""
     if token.kind == "ed":
-        return following in ("noun", "adjective") and before in ("", "comma", "conjunction", "preposition", "have")
+        is_before_noun = following in ("noun", "adjective") or (following == "third" and before != "")
+        return is_before_noun and before in ("", "comma", "conjunction", "preposition", "have")
     if token.kind in ("base", "third"):
         if before in ("to", "modal", "relative", "pronoun") or (
             before in ("noun", "box", "base", "quote") and token.kind == "third"
@@ -299,7 +300,7 @@ def _take_link(tokens: list[Token], index: int, phrase: Phrase) -> int:
     if is_link and phrase.words and tokens[index - 1].kind in ("adjective", "ed"):
         if nexts[:2] == ["conjunction", "adjective"] and _noun_follows(tokens, index + 3):
             return 2
-        if nexts and nexts[0] in ("adjective", "ed") and _noun_follows(tokens, index + 2):
+        if nexts and nexts[0] in ("adjective", "ed", "ing") and _noun_follows(tokens, index + 2):
             return 1
     return 0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pancap.caption.boxes import Box
-from pancap.scoring.judges.reading.lexicon import PHRASES, word_set
+from pancap.scoring.judges.reading.lexicon import ABSTRACT, PHRASES, word_set
 from pancap.scoring.judges.reading.words import classify
 
 MAX_CHARACTERS: Final = 40_000
@@ -166,7 +166,25 @@ def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
             tokens.append(Token(word, "mark", word))
         else:
             _add_word(tokens, word, lower)
-    return tokens
+    return _drop_asides(tokens)
+
+
+def _drop_asides(tokens: list[Token]) -> list[Token]:
+    """Takes away `(pliers)` in `tool (pliers)`, or a word that names nothing before it (`object (pen)`)."""
+    kept: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        if tokens[index].text == "(" and kept and kept[-1].kind == "noun":
+            inside = [token.text for token in tokens[index + 1 : index + 7]]
+            length = inside.index(")") if ")" in inside else 0
+            if length and all(token.kind != "box" for token in tokens[index + 1 : index + length]):
+                if kept[-1].text in ABSTRACT:
+                    kept[-1:] = tokens[index + 1 : index + 1 + length]
+                index += length + 2
+                continue
+        kept.append(tokens[index])
+        index += 1
+    return kept
 
 
 def _drop_filler(tokens: list[Token]) -> None:
