@@ -1,5 +1,6 @@
 """The engine's stages in their order, and the actor that runs them on a block of images."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -58,13 +59,12 @@ class EngineActor:
 
     def __init__(self, config: EngineConfig, provenance: str, build: StageBuilder = build_stages) -> None:
         """Loads the models; one thread each, since every core has an actor."""
-        import torch
-
-        torch.set_num_threads(1)
         self._config = config
         self._provenance = provenance
         self._stages = build(config)
         check_stages([type(stage) for stage in self._stages], columns=SOURCE_COLUMNS)
+        if torch := sys.modules.get("torch"):  # the models that are not torch's should not have to load it
+            torch.set_num_threads(1)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The rows of a block with all their columns."""

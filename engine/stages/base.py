@@ -45,7 +45,7 @@ class Stage(ABC):
         """The same rows in the same order with this stage's columns, `error` set where the stage failed."""
         errors: list[str | None] = table["error"].to_pylist()
         healthy = [index for index, error in enumerate(errors) if error is None]
-        results = self._process_healthy(table.select(list(self.inputs)).take(healthy).to_pylist())
+        results = self._process_healthy(table.select(list(self.inputs)).take(pa.array(healthy, pa.int64())).to_pylist())
         columns: dict[str, list[Any]] = {name: [None] * len(table) for name in self.outputs}
         for index, result in zip(healthy, results, strict=True):
             if isinstance(result, RowFailure):
