@@ -9,7 +9,7 @@ from pancap.chain.tuples import EntityOrder
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """How much each part of the loss counts; a stage's part is the mean over its answer tokens."""
+    """How much each part of the loss counts; a stage's part is the weighted mean over its answer tokens."""
 
     loc: float = 1.0
     """Weight of the localization stage."""
@@ -19,6 +19,8 @@ class LossConfig:
     """Weight of the discovery stage."""
     cap: float = 2.0
     """Weight of the caption, in the chain and alone."""
+    copied_coordinates: float = 0.1
+    """How much a coordinate counts in the tag and caption stages, where constrained decoding copies known boxes."""
     coordinate_sigma: float = 4.0
     """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
     giou: float = 0.5
@@ -26,7 +28,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         """Refuses negative weights."""
-        for name in ("loc", "tag", "disc", "cap", "coordinate_sigma", "giou"):
+        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "coordinate_sigma", "giou"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"loss.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
 

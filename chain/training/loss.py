@@ -53,7 +53,9 @@ def answer_loss(
     nll_M = torch.nn.functional.cross_entropy(logits_MV, targets_M, reduction="none")
     weights = torch.tensor([config.loc, config.tag, config.disc, config.cap, config.cap], device=logits_MV.device)
     counts = torch.bincount(stages_M, minlength=len(STAGE_NAMES)).clamp_min(1)
-    share_M = (weights / counts)[stages_M]
+    use_M = _use(targets_M, stages_M, coordinates=coordinates, copied=config.copied_coordinates)
+    used = use_M.new_zeros(len(STAGE_NAMES)).index_add(0, stages_M, use_M).clamp_min(1e-6)
+    share_M = use_M * (weights / used)[stages_M]
     giou = None
     total_boxes = logits_MV.new_zeros(())
     if coordinates:
@@ -75,6 +77,13 @@ def answer_loss(
         stages={STAGE_NAMES[stage]: (sums[stage] / counts[stage]).item() for stage in present},
         giou=giou,
     )
+
+
+def _use(targets_M: "torch.Tensor", stages_M: "torch.Tensor", *, coordinates: range, copied: float) -> "torch.Tensor":
+    """How much each token counts within its stage: less where decoding copies the coordinate from a known box."""
+    is_coordinate = (targets_M >= coordinates.start) & (targets_M < coordinates.stop)
+    is_copy = is_coordinate & ((stages_M == STAGE_NAMES.index("tag")) | (stages_M == STAGE_NAMES.index("cap")))
+    return 1.0 - (1.0 - copied) * is_copy.float()
 
 
 def _soft_correction(scores_BK: "torch.Tensor", true_B: "torch.Tensor", *, sigma: float) -> "torch.Tensor":
