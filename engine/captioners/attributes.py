@@ -9,11 +9,23 @@ from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, Entity
 from pancap.engine.captioners.light import SceneState
 from pancap.engine.captioners.pixels import Pixels
-from pancap.engine.captioners.tags import LAMP_TAGS, PERSON_TAGS, SKY_TAGS, STUFF_TAGS
+from pancap.engine.captioners.tags import (
+    BACKDROP_TAGS,
+    LAMP_TAGS,
+    PAVED_TAGS,
+    PERSON_TAGS,
+    SKY_TAGS,
+    STUFF_TAGS,
+    THIN_TAGS,
+)
 from pancap.engine.scenes.vocabulary import LARGE_AREA, SMALL_AREA
 
 # A thing whose main colour covers less of it than this has no colour that one word tells.
 MIN_COLOR_SHARE = 0.25
+# Wheels, window panes and shadows are black, gray or white on things of any colour; most on things made of rods.
+_NEUTRAL = frozenset({"black", "gray", "white"})
+_NEUTRAL_WEIGHT = 0.8
+_THIN_NEUTRAL_WEIGHT = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +80,22 @@ def holes_in(box: Box, others: Sequence[Entity]) -> list[Box]:
 def main_color(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> str | None:
     """The colour that covers most of the entity, or None where none stands out."""
     assert entity.box is not None
-    holes = holes_in(entity.box, others)
+    box = entity.box
+    holes = holes_in(box, others)
+    if entity.tag in BACKDROP_TAGS:
+        box = Box(box.x1, box.y2 - 0.5 * (box.y2 - box.y1), box.x2, box.y2)
     if entity.tag in STUFF_TAGS:
-        weights = pixels.visible(entity.box, holes=holes)
+        weights = pixels.visible(box, holes=holes)
     else:
-        weights = pixels.foreground(entity.box, holes=holes)
-    shares = pixels.name_shares(entity.box, weights)
-    name, share = next(iter(shares.items()), ("", 0.0))
-    return name if share >= MIN_COLOR_SHARE else None
+        weights = pixels.foreground(box, holes=holes)
+    shares = pixels.name_shares(box, weights)
+    if entity.tag in PAVED_TAGS:
+        shares["gray"] = shares.get("gray", 0.0) + shares.pop("white", 0.0)
+    elif entity.tag not in STUFF_TAGS:
+        factor = _THIN_NEUTRAL_WEIGHT if entity.tag in THIN_TAGS else _NEUTRAL_WEIGHT
+        shares = {name: share * (factor if name in _NEUTRAL else 1.0) for name, share in shares.items()}
+    name, share = max(shares.items(), key=lambda item: item[1], default=("", 0.0))
+    return name if share >= MIN_COLOR_SHARE * sum(shares.values()) else None
 
 
 def _sky(scene: SceneState) -> list[str]:

@@ -27,6 +27,8 @@ FLYING_TAGS = _words("bird airplane kite balloon cloud sun moon") | {"hot air ba
 FLOATING_TAGS = _words("duck goose swan")
 HANGING_TAGS = _words("picture clock window")
 BACKDROP_TAGS = _words("mountain hill")
+PAVED_TAGS = _words("sidewalk road pavement street")
+THIN_TAGS = _words("bicycle motorcycle") | {"palm tree"}
 WATER_TAGS = _words("sea lake water river ocean")
 # What rests on what: the nouns of the first set rest on those of the second.
 SUPPORT_TAGS = _words("table desk counter stove cabinet bookshelf bed sofa shelf couch chair") | {"dining table"}
