@@ -59,6 +59,7 @@ def scenes_parquet(tmp_path_factory):
     return folder / "scenes.parquet"
 
 
+@pytest.mark.timeout(900)
 def test_two_workers_train_and_survive_the_death_of_one(ray_cluster, scenes_parquet, tmp_path, monkeypatch):
     """R10: the run goes on from the last whole state, and every step is reported once."""
     from pancap.chain.training import cluster
