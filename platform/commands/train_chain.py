@@ -1,6 +1,7 @@
 """`pancap train chain`: stage-wise fine-tuning of PancapChain."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from pancap.configs import load_config
@@ -17,7 +18,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     from pancap.chain.training.run import run_training
 
     with (
-        ray_session(),
+        ray_session() if settings.num_workers else nullcontext(),
         tracked_run(
             kind="training", name=f"train {Path(settings.out).name}", config_text=config_text, track=track
         ) as tracked,
