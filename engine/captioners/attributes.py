@@ -1,17 +1,14 @@
 """Attributes of single entities, from their pixels: colour, clothes, size, pattern, light."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, Entity
+from pancap.engine.captioners.details import PATCHED_TAGS, STATES, TYPICAL, describe_patches, describe_person
 from pancap.engine.captioners.light import SceneState
 from pancap.engine.captioners.pixels import Pixels
 from pancap.engine.captioners.tags import (
     BACKDROP_TAGS,
-    LAMP_TAGS,
     PAVED_TAGS,
     PERSON_TAGS,
     SKY_TAGS,
@@ -28,25 +25,7 @@ _NEUTRAL_WEIGHT = 0.8
 _THIN_NEUTRAL_WEIGHT = 0.4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """Part of a person's box, in fractions of it, where one thing worn is seen."""
-
-    top: float
-    bottom: float
-    half_width: float
-
-    def of(self, box: Box) -> Box:
-        """The band in fractions of the image."""
-        x, half = box.center[0], (box.x2 - box.x1) * self.half_width
-        height = box.y2 - box.y1
-        return Box(
-            max(0.0, x - half), box.y1 + self.top * height, min(1.0, x + half), box.y1 + self.bottom * height
-        )  # fmt: skip
-
-
-SHIRT = Band(top=0.22, bottom=0.48, half_width=0.22)
-PANTS = Band(top=0.58, bottom=0.9, half_width=0.22)
+MAX_ATTRIBUTES = 4
 
 
 def measure_attributes(
@@ -65,10 +44,10 @@ def measure_attributes(
     if entity.tag in SKY_TAGS:
         texts = _sky(scene)
     elif entity.tag in PERSON_TAGS:
-        texts = _person(pixels, entity.box, others=others)
+        texts = _person(pixels, entity, others=others)
     else:
         texts = _thing(pixels, entity, others=others)
-    return [Attribute(entity_id=entity.id, text=text) for text in texts]
+    return [Attribute(entity_id=entity.id, text=text) for text in dict.fromkeys(texts[:MAX_ATTRIBUTES])]
 
 
 def holes_in(box: Box, others: Sequence[Entity]) -> list[Box]:
@@ -108,38 +87,26 @@ def _sky(scene: SceneState) -> list[str]:
     return ["is gray", "is cloudy"] if scene.weather == "cloudy" else ["is gray"]
 
 
-def _person(pixels: Pixels, box: Box, *, others: Sequence[Entity]) -> list[str]:
-    texts = []
-    is_upright = (box.y2 - box.y1) * pixels.height > 1.4 * (box.x2 - box.x1) * pixels.width
+def _person(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> list[str]:
+    assert entity.box is not None
+    box = entity.box
     worn = {other.tag for other in others if other.box and other.box.intersection(box) > 0.7 * other.box.area}
-    for band, thing in ((SHIRT, "a {} shirt"), (PANTS, "{} pants")):
-        if thing.endswith("shirt") and "shirt" in worn:
-            continue
-        region = band.of(box)
-        weights = pixels.foreground(region)
-        name = next(iter(pixels.name_shares(region, weights)), None)
-        if name and is_upright:
-            texts.append(f"wears {thing.format(name)}")
-    return texts
+    return [*describe_person(pixels, entity.tag, box, has_shirt="shirt" in worn), *_size(entity)]
 
 
 def _thing(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> list[str]:
     assert entity.box is not None
-    texts = []
-    color = main_color(pixels, entity, others=others)
-    if color:
-        texts.append(f"is {color}")
-    if entity.tag in LAMP_TAGS:
-        texts.append("is lit" if _is_lit(pixels, entity.box) else "is unlit")
-    if entity.kind == "whole" and entity.tag not in STUFF_TAGS:
-        if entity.box.area < SMALL_AREA:
-            texts.append("is small")
-        elif entity.box.area > LARGE_AREA:
-            texts.append("is large")
-    return texts
+    color = None if entity.tag in PATCHED_TAGS else main_color(pixels, entity, others=others)
+    texts = [f"is {color}"] if color else []
+    texts += describe_patches(pixels, entity.tag, entity.box)
+    state = STATES[entity.tag](pixels, entity.box) if entity.tag in STATES else TYPICAL.get(entity.tag)
+    return [*texts, *([state] if state else []), *_size(entity)]
 
 
-def _is_lit(pixels: Pixels, box: Box) -> bool:
-    rows, columns = pixels.slices(box)
-    upper = pixels.lab[rows, columns][: max(1, (rows.stop - rows.start) // 3)]
-    return bool(np.percentile(upper[..., 0], 80) > 85)
+def _size(entity: Entity) -> list[str]:
+    assert entity.box is not None
+    if entity.kind == "part" or entity.tag in STUFF_TAGS:
+        return []
+    if entity.box.area < SMALL_AREA:
+        return ["is small"]
+    return ["is large"] if entity.box.area >= LARGE_AREA else []

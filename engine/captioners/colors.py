@@ -13,7 +13,7 @@ _XYZ_FROM_RGB = np.array(
 )
 _WHITE = np.array([0.95047, 1.0, 1.08883], dtype=np.float32)
 # How much a difference of lightness, of the logarithm of chroma, and of hue counts. Fitted on the median colours of
-# 2264 drawn entities: 93.0 % get their name, against 89.3 % with plain Lab distance (a pale blue wall is blue, not gray).
+# 2264 drawn entities: 93.0 % get their name, against 89.3 % with plain Lab distance (pale blue walls looked gray).
 _WEIGHTS = (0.6, 20.0, 1.0)
 _CHROMA_OFFSET = 5.0
 
