@@ -94,6 +94,7 @@ class SentenceEncoder:
     def _encode(self, phrases: list[str]) -> np.ndarray:
         import torch
 
+        phrases = [phrase.encode("utf-8", "replace").decode() for phrase in phrases]  # lone surrogates
         tokens = self._tokenizer(phrases, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
             states_BTH = self._model(**tokens).last_hidden_state

@@ -37,7 +37,7 @@ Rules = Literal["strict", "official"]
 Tier = Literal["exact", "synonym", "embedding"]
 
 IOU_THRESHOLD = 0.5
-_STRICT_IOU_TOLERANCE = 1e-6
+STRICT_IOU_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def match_entities(
     columns = [entity.tag for entity in candidate]
     boxes = boxes_array(reference), boxes_array(candidate)
     found = match(rows, columns, row_boxes=boxes[0], column_boxes=boxes[1], encoder=encoder)
-    threshold = IOU_THRESHOLD if rules == "official" else IOU_THRESHOLD - _STRICT_IOU_TOLERANCE
+    threshold = IOU_THRESHOLD if rules == "official" else IOU_THRESHOLD - STRICT_IOU_TOLERANCE
     pairs = []
     for row, column, tier, iou in found:
         has_boxes = reference[row].box is not None and candidate[column].box is not None

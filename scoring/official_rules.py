@@ -14,6 +14,8 @@ NO_MATCH_COST = 1e6
 _EXACT_COST = -1000.0
 _SYNONYM_COST = -100.0
 _EMBEDDING_COST = -10.0
+# In the published denominator; without it other optima are found among equal ones.
+_JACCARD_EPSILON = 1e-6
 _MIN_COSINE = 0.5
 _MIN_IOU = 0.5
 
@@ -49,7 +51,8 @@ def match_official(
     costs_RC = np.where(costs_RC < 0, costs_RC, NO_MATCH_COST)
     matches_RC = costs_RC < NO_MATCH_COST
     exact_RC = costs_RC == _EXACT_COST
-    iou_RC = pairwise_iou(row_boxes.astype(np.float32), column_boxes.astype(np.float32))
+    with np.errstate(over="ignore"):  # 1e39 is infinite in float32
+        iou_RC = pairwise_iou(row_boxes.astype(np.float32), column_boxes.astype(np.float32))
     costs_RC = costs_RC - np.where(matches_RC & (iou_RC >= _MIN_IOU), iou_RC, 0).astype(np.float64)
     found: list[FoundPair] = []
     for row, column in assign(costs_RC):
@@ -68,7 +71,7 @@ def _word_cost(row: str, column: str) -> float:
         return _SYNONYM_COST
     row_names, column_names = _synonyms(row), _synonyms(column)
     shared = len(row_names & column_names)
-    return _SYNONYM_COST * shared / len(row_names | column_names) if shared else 0.0
+    return _SYNONYM_COST * (shared / (len(row_names | column_names) + _JACCARD_EPSILON)) if shared else 0.0
 
 
 @lru_cache(maxsize=100_000)

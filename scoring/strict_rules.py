@@ -82,7 +82,7 @@ def normalize_tag(tag: str) -> str:
         'street lamp'
     """
     words = tag.casefold().replace("_", " ").translate({ord(quote): None for quote in _QUOTES}).split()
-    while words and words[0] in _ARTICLES:
+    while len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]
     head = _head_index(words)
     if head is not None:

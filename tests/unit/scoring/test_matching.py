@@ -116,5 +116,6 @@ def test_no_entities_on_a_side_match_nothing():
 
 def test_the_head_noun_stands_before_of():
     assert normalize_tag("The  Pieces of Cake") == "piece of cake"
-    assert normalize_tag("a") == ""
+    assert normalize_tag("this") == "this"
+    assert normalize_tag('""') == ""
     assert normalize_tag("bus") == "bus"
