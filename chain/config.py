@@ -68,6 +68,8 @@ class DecodingConfig:
     """Longest caption, of the chain's last stage or of the one-stage model."""
     enable_constraints: bool = True
     """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
+    enable_complete_captions: bool = False
+    """With constraints: a caption ends only when it names every box that the stages before it found."""
     coordinate_window: int = 0
     """How a coordinate is read: 0 takes the most likely value, W > 0 the mean of the most likely 2 W + 1 neighbours."""
     repeat_window: int = 40

@@ -25,13 +25,17 @@ class AnswerRules:
     Args:
         stage: decides what may stand between boxes.
         limits: smallest and largest coordinate in the image, (x_min, y_min, x_max, y_max).
-        known: boxes of the stages before: written in this order in `tag`, the only ones allowed in `cap`.
+        known: boxes of the stages before: written in this order in `tag`; in `cap` the only ones allowed, each once.
+        known_tags: token ids of the known boxes' tags, for `cap`: right after one of these tags comes its own box.
+        is_complete: a caption ends only when every known box is in it.
         window: how a coordinate of a new box is read from its distribution, see `read_coordinate`.
     """
 
     stage: StageName
     limits: Units
     known: tuple[Units, ...] = ()
+    known_tags: tuple[tuple[int, ...], ...] = ()
+    is_complete: bool = False
     window: int = 0
 
 
@@ -49,7 +53,8 @@ class AnswerGrammar:
         self.ids = ids
         self.corners: list[int] | None = None
         self.num_boxes = 0
-        self.num_words = 0
+        self.words: list[int] = []
+        self.waiting = dict.fromkeys(range(len(rules.known)))
 
     def choose(self, logits_V: "torch.Tensor") -> int:
         """The allowed token with the highest logit; the grammar moves on past it."""
@@ -75,8 +80,13 @@ class AnswerGrammar:
             return ids.box if logits_V[ids.box] > logits_V[ids.eos] else ids.eos
         if self.rules.stage == "tag":
             banned.append(ids.eos)
-            if self.num_words == 0:
+            if not self.words:
                 banned.append(ids.box)
+        if self.rules.stage == "cap" and self.rules.known:
+            if not self.waiting:
+                banned.append(ids.box)
+            elif self.rules.is_complete:
+                banned.append(ids.eos)
         scores = logits_V.clone()
         scores[banned] = float("-inf")
         scores[ids.coordinates.start : ids.coordinates.stop] = float("-inf")
@@ -87,7 +97,7 @@ class AnswerGrammar:
         if self.rules.stage == "tag":
             if self.num_boxes == len(self.rules.known):
                 return self.ids.eos
-            if self.num_words == MAX_TAG_TOKENS:
+            if len(self.words) == MAX_TAG_TOKENS:
                 return self.ids.box
         return None
 
@@ -98,22 +108,38 @@ class AnswerGrammar:
         if rules.stage == "tag":
             return (rules.known[self.num_boxes][len(written)],)
         if rules.stage == "cap" and rules.known:
-            fitting = (box for box in rules.known if box[: len(written)] == written)
-            return tuple(dict.fromkeys(box[len(written)] for box in fitting))
+            fitting = (rules.known[index] for index in self._candidates())
+            return tuple(dict.fromkeys(box[len(written)] for box in fitting if box[: len(written)] == written))
         x_min, y_min, x_max, y_max = rules.limits
         if len(written) < 2:
             return range(x_min, x_max) if not written else range(y_min, y_max)
         return range(written[0] + 1, x_max + 1) if len(written) == 2 else range(written[1] + 1, y_max + 1)
 
+    def _candidates(self) -> Sequence[int]:
+        """Known boxes that the caption may name now: those whose tag was just written, else all that are left."""
+        if not self.rules.known_tags:
+            return tuple(self.waiting)
+        named = [index for index in self.waiting if self._has_just_said(self.rules.known_tags[index])]
+        return named or tuple(self.waiting)
+
+    def _has_just_said(self, tag: tuple[int, ...]) -> bool:
+        words = self.words[:-1] if self.words and self.words[-1] == self.ids.box else self.words
+        return bool(tag) and tuple(words[-len(tag) :]) == tag
+
     def _advance(self, token: int) -> None:
         if self.corners is None:
-            self.num_words += 1
+            self.words.append(token)
             if token == self.ids.box:
                 self.corners = []
             return
         self.corners.append(token - self.ids.coordinates.start)
         if len(self.corners) == 4:
-            self.corners, self.num_boxes, self.num_words = None, self.num_boxes + 1, 0
+            if self.rules.stage == "cap":
+                written = tuple(self.corners)
+                candidates = [index for index in self._candidates() if self.rules.known[index] == written]
+                for index in candidates[:1]:
+                    del self.waiting[index]
+            self.corners, self.num_boxes, self.words = None, self.num_boxes + 1, []
 
 
 def read_coordinate(scores_K: "torch.Tensor", *, window: int) -> int:

@@ -21,6 +21,7 @@ META_FILE = "pancap.json"
 META_FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
 INIT_STD = 0.02
+POSITION_STD = 0.5
 StorageType = Literal["float32", "float16", "bfloat16"]
 
 
@@ -98,6 +99,7 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlavaForConditionalGeneration(llava)
+        wave_positions(model.model.vision_tower)
         if named.coordinates:
             _smooth_coordinates(model.get_input_embeddings().weight, named.coordinates)
     return model
@@ -117,6 +119,24 @@ def vision_config(config: ModelConfig) -> "CLIPVisionConfig":
         projection_dim=config.vision_hidden,
         hidden_act="gelu",
     )
+
+
+def wave_positions(tower: "torch.nn.Module") -> None:
+    """Starts a vision tower's position embeddings on sines of row and column, as strong as the patches themselves.
+
+    CLIP's own start (noise of 0.02 beside patch embeddings of about 1) hides where a patch is: after 11,500 scenes
+    rows had been learned, columns not at all (variance 2.67 against 0.02), and with them no box's x.
+    """
+    import torch
+
+    weight = tower.get_parameter("embeddings.position_embedding.weight")
+    grid, width = math.isqrt(len(weight) - 1), weight.shape[1]
+    wavelengths = torch.logspace(math.log10(2.5), math.log10(4.0 * grid), width // 4)
+    phases = torch.arange(grid).unsqueeze(1) * (2 * math.pi / wavelengths)
+    waves = torch.cat([phases.sin(), phases.cos()], dim=1)
+    rows, columns = waves.repeat_interleave(grid, dim=0), waves.repeat(grid, 1)
+    with torch.no_grad():
+        weight[1:, : 2 * waves.shape[1]] += POSITION_STD * math.sqrt(2) * torch.cat([rows, columns], dim=1)
 
 
 def image_features(model: "LlavaForConditionalGeneration", pixel_values: "torch.Tensor") -> "torch.Tensor":

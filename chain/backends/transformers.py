@@ -13,7 +13,7 @@ from pancap.chain.decoding import Branch, decode_branches, encode_prefix
 from pancap.chain.grammar import AnswerRules
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import ChainState, StageName, prompt_of
-from pancap.chain.tokenizer import decode, encode_prompt
+from pancap.chain.tokenizer import decode, encode, encode_prompt
 
 if TYPE_CHECKING:
     from pancap.chain.decoding import KeyValueCache
@@ -76,9 +76,12 @@ class TransformersBackend:
         if self.coordinates != "tokens" or not self.decoding.enable_constraints:
             return None
         boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in state.instances)
+        tags = [f" {instance.tag}" for instance in state.instances] if stage == "cap" else []
         return AnswerRules(
             stage=stage,
             limits=codec.limits(),
             known=tuple(codec.to_units(box) for box in boxes),
+            known_tags=tuple(tuple(encode(self.checkpoint.tokenizer, tag)) for tag in tags),
+            is_complete=self.decoding.enable_complete_captions,
             window=self.decoding.coordinate_window,
         )

@@ -25,10 +25,12 @@ class LossConfig:
     """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
     giou: float = 0.5
     """Weight of 1 - GIoU between the true box and the expected one (coordinate tokens only)."""
+    patches: float = 1.0
+    """Weight of what the image tokens are asked themselves (chain/training/probe.py; coordinate tokens only)."""
 
     def __post_init__(self) -> None:
         """Refuses negative weights."""
-        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "coordinate_sigma", "giou"):
+        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "coordinate_sigma", "giou", "patches"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"loss.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
 

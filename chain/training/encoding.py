@@ -1,7 +1,7 @@
 """Training tuples as token ids, and batches of them as packed trees: no padding, each image token counted once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 from pancap.chain.config import ChainMode, Coordinates
 from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds, encode_answer, encode_prompt
+from pancap.chain.training.probe import PatchAnswers, sample_patches
 from pancap.chain.training.tree import Tree, TreeLayout
 from pancap.chain.tuples import EntityOrder, TrainingImage, make_examples
 
@@ -35,6 +36,7 @@ class EncodedImage:
 
     index: int
     branches: tuple[Branch, ...]
+    patches: PatchAnswers | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -46,7 +48,7 @@ class EncodedImage:
 class TreeBatch:
     """Images packed one after another: prefix, branches, prefix, branches, ...
 
-    Legend: N images, T tokens in all, M supervised tokens.
+    Legend: N images, T tokens in all, M supervised tokens, Q sampled patches.
 
     Args:
         pixels: (N, 3, S, S) float32.
@@ -56,6 +58,7 @@ class TreeBatch:
         rows_M: the token that predicts each supervised one.
         targets_M: the supervised ids.
         stages_M: index into STAGE_NAMES of each.
+        patch_rows_Q, patch_units_Q4, patch_words_Q: sampled patches, their entities' boxes and first tag tokens.
     """
 
     pixels: "torch.Tensor"
@@ -65,17 +68,21 @@ class TreeBatch:
     rows_M: "torch.Tensor"
     targets_M: "torch.Tensor"
     stages_M: "torch.Tensor"
+    patch_rows_Q: "torch.Tensor"
+    patch_units_Q4: "torch.Tensor"
+    patch_words_Q: "torch.Tensor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """Turns rows of the dataset into branches of token ids."""
+    """Turns rows of the dataset into branches of token ids; samples patches too where `grid` (per side) is given."""
 
     tokenizer: "PreTrainedTokenizerFast"
     coordinates: Coordinates
     mode: ChainMode
     order: EntityOrder
     max_tokens: int
+    grid: int | None = None
 
     def encode(self, image: TrainingImage, *, index: int, seed: int) -> EncodedImage | None:
         """All branches of an image; None if one is longer than max_tokens (an image is never cut: R14)."""
@@ -87,12 +94,15 @@ class Encoder:
             if len(ids) > self.max_tokens:
                 return None
             branches.append(Branch(stage=example.stage, ids=ids, answer_start=len(prompt)))
-        return EncodedImage(index=index, branches=tuple(branches))
+        if self.grid is None or self.coordinates == "text":
+            return EncodedImage(index=index, branches=tuple(branches))
+        patches = sample_patches(image, tokenizer=self.tokenizer, grid=self.grid, seed=seed)
+        return EncodedImage(index=index, branches=tuple(branches), patches=patches)
 
 
 def keep_stages(image: EncodedImage, *, stages: Sequence[StageName]) -> EncodedImage:
     """The same image with only some of its branches."""
-    return EncodedImage(image.index, tuple(branch for branch in image.branches if branch.stage in stages))
+    return replace(image, branches=tuple(branch for branch in image.branches if branch.stage in stages))
 
 
 def collate(
@@ -115,8 +125,13 @@ def collate(
     rows: list[int] = []
     targets: list[int] = []
     stages: list[int] = []
+    patch_rows: list[int] = []
     num_prefix = len(prefix_ids)
+    first_patch = prefix_ids.index(named.image)
+    answered = [image.patches for image in images if image.patches is not None]
     for image in images:
+        if image.patches is not None:
+            patch_rows += [len(ids) + first_patch + patch for patch in image.patches.patches]
         ids += prefix_ids
         positions += range(num_prefix)
         for branch in image.branches:
@@ -136,6 +151,9 @@ def collate(
         rows_M=torch.tensor(rows),
         targets_M=torch.tensor(targets),
         stages_M=torch.tensor(stages),
+        patch_rows_Q=torch.tensor(patch_rows, dtype=torch.long),
+        patch_units_Q4=torch.tensor([box for item in answered for box in item.units], dtype=torch.long).view(-1, 4),
+        patch_words_Q=torch.tensor([word for item in answered for word in item.words], dtype=torch.long),
     )
 
 

@@ -116,6 +116,9 @@ class BatchSource:
             mode=config.mode,
             order=config.order,
             max_tokens=config.max_tokens,
+            grid=int(checkpoint.image_px // checkpoint.model.config.vision_config.patch_size)
+            if config.loss.patches
+            else None,
         )
         self._order: Iterator[tuple[int, int]] = image_order(len(images), seed=config.seed)
         for _ in range(drawn):
@@ -206,7 +209,8 @@ class Loop:
                 bad_in_a_row = 0
                 engine.update(parts.total)
                 values = {"loss": parts.total.item()} | {f"loss_{name}": loss for name, loss in parts.stages.items()}
-                self._window.append(values if parts.giou is None else values | {"giou": parts.giou})
+                optional = {"giou": parts.giou, "loss_patches": parts.patches}
+                self._window.append(values | {name: value for name, value in optional.items() if value is not None})
             state = replace(
                 state,
                 step=state.step + 1,

@@ -21,11 +21,13 @@ class LossParts:
         total: weighted sum, a scalar with gradient.
         stages: mean cross-entropy over the answer tokens of each stage in the batch, by stage name.
         giou: mean GIoU of the expected boxes, -1..1; None without boxes.
+        patches: loss of the questions at the image tokens; None where none were asked.
     """
 
     total: "torch.Tensor"
     stages: dict[str, float]
     giou: float | None
+    patches: float | None = None
 
 
 def answer_loss(
@@ -64,7 +66,7 @@ def answer_loss(
             scores_BK = logits_MV[rows, coordinates.start : coordinates.stop]
             true_B = targets_M[rows] - coordinates.start
             if config.coordinate_sigma > 0:
-                soft = _soft_correction(scores_BK, true_B, sigma=config.coordinate_sigma)
+                soft = soft_correction(scores_BK, true_B, sigma=config.coordinate_sigma)
                 nll_M = nll_M.index_add(0, rows, soft)
             giou_B = _expected_giou(scores_BK, true_B, num_values=len(coordinates))
             giou = giou_B.mean().item()
@@ -86,7 +88,7 @@ def _use(targets_M: "torch.Tensor", stages_M: "torch.Tensor", *, coordinates: ra
     return 1.0 - (1.0 - copied) * is_copy.float()
 
 
-def _soft_correction(scores_BK: "torch.Tensor", true_B: "torch.Tensor", *, sigma: float) -> "torch.Tensor":
+def soft_correction(scores_BK: "torch.Tensor", true_B: "torch.Tensor", *, sigma: float) -> "torch.Tensor":
     """What turns hard into soft cross-entropy: the true score minus the mean score under the bell, per coordinate."""
     import torch
 

@@ -34,6 +34,7 @@ class PatchTargets:
 
     Args:
         tags_P: class of the tag; -1 where no box is.
+        weights_P: how much the patch counts: one over the root of the number of patches that its entity has.
         boxes_P4: box in fractions of the padded square.
         attributes_PA: 1 where the entity has the attribute.
         globals_G: 1 where the image has the global item.
@@ -41,6 +42,7 @@ class PatchTargets:
     """
 
     tags_P: np.ndarray
+    weights_P: np.ndarray
     boxes_P4: np.ndarray
     attributes_PA: np.ndarray
     globals_G: np.ndarray
@@ -72,20 +74,23 @@ def patch_targets(image: TrainingImage, *, classes: PatchClasses, grid: int) -> 
     tags = np.full(num_patches, -1, np.int64)
     boxes = np.zeros((num_patches, 4), np.float32)
     attributes = np.zeros((num_patches, len(classes.attributes)), np.float32)
+    owners = np.full(num_patches, -1, np.int64)
     codec = BoxCodec(coordinates="tokens", width=image.width, height=image.height)
     tag_index = {tag: index for index, tag in enumerate(classes.tags)}
     has_by_box = _attributes_by_box(image)
     centers = (np.arange(grid) + 0.5) / grid
-    for item in sorted(image.instances, key=lambda instance: -instance.box.area):
+    for number, item in enumerate(sorted(image.instances, key=lambda instance: -instance.box.area)):
         x1, y1, x2, y2 = (unit / LETTERBOX_UNITS for unit in codec.to_units(item.box))
         inside = np.outer((centers >= y1) & (centers < y2), (centers >= x1) & (centers < x2)).ravel()
         tags[inside] = tag_index.get(item.tag, len(classes.tags) - 1)
+        owners[inside] = number
         boxes[inside] = (x1, y1, x2, y2)
         has = has_by_box.get(_rounded(item.box.as_tuple()), frozenset())
         attributes[inside] = [text in has for text in classes.attributes]
     stated = set(image.content.globals) if image.content else set()
     return PatchTargets(
         tags_P=tags,
+        weights_P=np.where(owners >= 0, np.bincount(owners + 1)[owners + 1] ** -0.5, 0.0).astype(np.float32),
         boxes_P4=boxes,
         attributes_PA=attributes,
         globals_G=np.array([item in stated for item in classes.globals], np.float32),

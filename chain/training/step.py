@@ -1,5 +1,6 @@
 """The one training step of the chain, in plain torch: a packed batch in, the loss and its parts out."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pancap.chain.model import image_features
@@ -7,6 +8,7 @@ from pancap.chain.tokenizer import TokenIds
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import TreeBatch
 from pancap.chain.training.loss import LossParts, answer_loss
+from pancap.chain.training.probe import build_probe, probe_loss
 from pancap.chain.training.tree import use_tree_attention
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ def build_step(model: "LlavaForConditionalGeneration", *, named: TokenIds, loss:
         def __init__(self) -> None:
             super().__init__()
             self.model = model
+            self.probe = build_probe(model.config.text_config.hidden_size) if asks_patches else None
 
         def forward(self, batch: TreeBatch) -> LossParts:
-            return step_loss(self.model, batch, named=named, loss=loss)
+            return step_loss(self.model, batch, named=named, loss=loss, probe=self.probe)
 
+    asks_patches = loss.patches > 0 and len(named.coordinates) > 0
     use_tree_attention(model)
     for name, parameter in model.model.vision_tower.named_parameters():
         if "post_layernorm" in name:
@@ -39,24 +43,51 @@ def build_step(model: "LlavaForConditionalGeneration", *, named: TokenIds, loss:
 
 
 def step_loss(
-    model: "LlavaForConditionalGeneration", batch: TreeBatch, *, named: TokenIds, loss: LossConfig
+    model: "LlavaForConditionalGeneration",
+    batch: TreeBatch,
+    *,
+    named: TokenIds,
+    loss: LossConfig,
+    probe: "torch.nn.Module | None" = None,
 ) -> LossParts:
-    """Loss of a packed batch; scores are computed for the supervised tokens only."""
+    """Loss of a packed batch; scores are computed for the supervised tokens only.
+
+    Args:
+        model: the chain's model, attending over trees.
+        batch: the packed images.
+        named: ids of the special tokens.
+        loss: weights.
+        probe: asks the image tokens too (`chain.training.probe`).
+    """
     embedded_TH = model.get_input_embeddings()(batch.ids_T)
     features_FH = image_features(model, batch.pixels).flatten(0, 1)
     is_image_T = (batch.ids_T == named.image).nonzero().squeeze(1)
     embedded_TH = embedded_TH.index_copy(0, is_image_T, features_FH.to(embedded_TH))
-    hidden_TH = model.model.language_model(
+    outputs = model.model.language_model(
         inputs_embeds=embedded_TH.unsqueeze(0),
         position_ids=batch.positions_T.unsqueeze(0),
         use_cache=False,
         layout=batch.layout,
-    ).last_hidden_state[0]
-    logits_MV = model.lm_head(hidden_TH[batch.rows_M])
-    return answer_loss(
+        output_hidden_states=probe is not None,
+    )
+    logits_MV = model.lm_head(outputs.last_hidden_state[0][batch.rows_M])
+    parts = answer_loss(
         logits_MV,
         targets_M=batch.targets_M,
         stages_M=batch.stages_M,
         coordinates=named.coordinates,
         config=loss,
     )
+    if probe is None or not len(batch.patch_rows_Q):
+        return parts
+    halfway_TH = outputs.hidden_states[(len(outputs.hidden_states) - 1) // 2][0]
+    patches = probe_loss(
+        probe,
+        halfway_TH[batch.patch_rows_Q],
+        units_Q4=batch.patch_units_Q4,
+        words_Q=batch.patch_words_Q,
+        embeddings_VH=model.get_input_embeddings().weight,
+        coordinates=named.coordinates,
+        sigma=loss.coordinate_sigma,
+    )
+    return replace(parts, total=parts.total + loss.patches * patches, patches=patches.item())

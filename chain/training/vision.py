@@ -146,7 +146,7 @@ def _build_learner(model: ModelConfig, classes: PatchClasses) -> Any:
     import torch
     from transformers import CLIPVisionModel
 
-    from pancap.chain.model import vision_config
+    from pancap.chain.model import vision_config, wave_positions
 
     class VisionLearner(torch.nn.Module):
         """The tower and its throw-away heads."""
@@ -154,6 +154,7 @@ def _build_learner(model: ModelConfig, classes: PatchClasses) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.tower = CLIPVisionModel(vision_config(model))
+            wave_positions(self.tower)
             self.tags = torch.nn.Linear(model.vision_hidden, len(classes.tags))
             self.boxes = torch.nn.Linear(model.vision_hidden, 4)
             self.attributes = torch.nn.Linear(model.vision_hidden, len(classes.attributes))
@@ -205,6 +206,7 @@ def mirrored(targets: PatchTargets, *, grid: int) -> PatchTargets:
     boxes = targets.boxes_P4[flip]
     return PatchTargets(
         tags_P=targets.tags_P[flip],
+        weights_P=targets.weights_P[flip],
         boxes_P4=np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1),
         attributes_PA=targets.attributes_PA[flip],
         globals_G=targets.globals_G,
@@ -256,7 +258,7 @@ def _loss(
     outputs: "tuple[torch.Tensor, ...]", targets: Sequence[PatchTargets]
 ) -> "tuple[torch.Tensor, dict[str, float]]":
     import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, l1_loss
+    from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
     from pancap.chain.training.loss import giou
 
@@ -264,20 +266,25 @@ def _loss(
     tags = torch.from_numpy(np.stack([item.tags_P for item in targets])).flatten()
     shown = (tags >= 0).nonzero().squeeze(1)
     true_boxes = torch.from_numpy(np.stack([item.boxes_P4 for item in targets])).flatten(0, 1)[shown]
+    weights = torch.from_numpy(np.stack([item.weights_P for item in targets])).flatten()[shown]
+    weights = weights / weights.sum()
     found_boxes, tag_logits = boxes.flatten(0, 1)[shown], tag_logits.flatten(0, 1)[shown]
-    tag_loss = cross_entropy(tag_logits, tags[shown])
-    overlap = giou(found_boxes, true_boxes).mean()
-    loss = tag_loss + BOX_WEIGHT * l1_loss(found_boxes, true_boxes) + GIOU_WEIGHT * (1 - overlap)
+    tag_loss = (weights * cross_entropy(tag_logits, tags[shown], reduction="none")).sum()
+    overlap = (weights * giou(found_boxes, true_boxes)).sum()
+    distance = (weights * (found_boxes - true_boxes).abs().mean(dim=1)).sum()
+    loss = tag_loss + BOX_WEIGHT * distance + GIOU_WEIGHT * (1 - overlap)
     figures = {
         "tag_loss": tag_loss.item(),
-        "tag_accuracy": (tag_logits.argmax(1) == tags[shown]).float().mean().item(),
+        "tag_accuracy": (weights * (tag_logits.argmax(1) == tags[shown])).sum().item(),
         "box_giou": overlap.item(),
     }
     if all(item.has_content for item in targets):
         true_attributes = torch.from_numpy(np.stack([item.attributes_PA for item in targets])).flatten(0, 1)[shown]
         true_globals = torch.from_numpy(np.stack([item.globals_G for item in targets]))
         if true_attributes.shape[1]:
-            part = binary_cross_entropy_with_logits(attribute_logits.flatten(0, 1)[shown], true_attributes)
+            found_attributes = attribute_logits.flatten(0, 1)[shown]
+            parts = binary_cross_entropy_with_logits(found_attributes, true_attributes, reduction="none").mean(dim=1)
+            part = (weights * parts).sum()
             loss, figures["attribute_loss"] = loss + ATTRIBUTE_WEIGHT * part, part.item()
         if true_globals.shape[1]:
             part = binary_cross_entropy_with_logits(global_logits, true_globals)
