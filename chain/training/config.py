@@ -64,7 +64,7 @@ class TrainConfig:
     lr: float = 1e-3
     """Peak learning rate."""
     vision_lr: float = 3e-4
-    """Peak learning rate of the vision tower."""
+    """Peak learning rate of the vision tower and the projector."""
     warmup: float = 0.03
     """Share of the run in which the rate rises; afterwards it falls along a cosine."""
     weight_decay: float = 0.0
