@@ -27,7 +27,9 @@ def tiny(squares_parquet):
     """Tokenizer, encoded images and pixels of four pictures."""
     images = read_training_images(squares_parquet)[:4]
     tokenizer = train_tokenizer([image.caption for image in images], vocabulary_size=400)
-    encoder = Encoder(tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=1024)
+    encoder = Encoder(
+        tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=1024, grid=4
+    )
     encoded = [encoder.encode(image, index=index, seed=0) for index, image in enumerate(images)]
     pixels = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
     return tokenizer, encoded, pixels
@@ -53,7 +55,7 @@ def test_tree_gives_the_loss_of_four_separate_samples(tiny):
     branches = [EncodedImage(encoded[0].index, (branch,)) for branch in encoded[0].branches]
     expected = {image.branches[0].stage: plain_nll(model, batch_of(tiny, [image])) for image in branches}
     use_tree_attention(model)
-    loss = LossConfig(coordinate_sigma=0.0, giou=0.0)
+    loss = LossConfig(coordinate_sigma=0.0, giou=0.0, copied_coordinates=1.0)
     parts = step_loss(model, batch_of(tiny, encoded[:1]), named=token_ids(tokenizer), loss=loss)
     assert parts.stages == pytest.approx(expected, rel=1e-5)
     weights = {"loc": loss.loc, "tag": loss.tag, "disc": loss.disc, "cap": loss.cap}
@@ -156,7 +158,7 @@ def test_over_long_images_are_left_out_whole(tiny, squares_parquet):
     image = read_training_images(squares_parquet)[0]
     longest = max(len(branch.ids) for branch in encoded[0].branches)
     encoder = Encoder(
-        tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=longest
+        tokenizer=tokenizer, coordinates="tokens", mode="chain", order="left_to_right", max_tokens=longest, grid=4
     )
     assert encoder.encode(image, index=0, seed=0) == encoded[0]
     assert replace(encoder, max_tokens=longest - 1).encode(image, index=0, seed=0) is None
