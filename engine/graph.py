@@ -36,7 +36,7 @@ def build_stages(config: EngineConfig) -> list[Stage]:
         LoadStage(),
         ProposeStage(proposer),
         TagStage(registry.load_tagger(config.tagger), source=getattr(proposer, "name", config.proposer)),
-        GroundStage([registry.load_grounder(name) for name in config.grounders]),
+        GroundStage([registry.load_grounder(name) for name in config.grounders], ground_for=config.ground_for),
         MergeStage(max_iou=config.join_max_iou),
         CaptionStage(registry.load_captioner(config.captioner)),
         VerifyStage(registry.load_captioner(config.verifier)),

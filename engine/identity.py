@@ -57,7 +57,7 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any], *, out: Pa
 def provenance(description: Mapping[str, Any]) -> str:
     """JSON for every row: which models and settings made it."""
     config = description["config"]
-    names = ("proposer", "tagger", "grounders", "captioner", "verifier", "min_agreement")
+    names = ("proposer", "tagger", "grounders", "ground_for", "captioner", "verifier", "min_agreement")
     made = {name: config[name] for name in names if name in config}
     return json.dumps({"pancap": description["version"], "run": fingerprint(description), **made}, sort_keys=True)
 

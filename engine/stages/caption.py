@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pancap.engine.captioners.base import Captioner
+from pancap.engine.detections import Detection
 from pancap.engine.rows import detections_from_rows
 from pancap.engine.stages.base import Row, RowFailure, Stage
 from pancap.engine.stages.load import row_pixels
@@ -30,7 +31,7 @@ class CaptionStage(Stage):
 
     def _write(self, row: Row) -> Row | RowFailure:
         (column,) = self.outputs
-        detections = detections_from_rows(row["entities"])
+        detections = self._detections(row)
         if not detections:
             return {column: None}
         text = self._captioner.caption(row_pixels(row), detections)
@@ -38,9 +39,20 @@ class CaptionStage(Stage):
             return RowFailure(reason="empty_caption", message="the captioner gave an empty text")
         return {column: text}
 
+    def _detections(self, row: Row) -> list[Detection]:
+        return detections_from_rows(row["entities"])
+
 
 class VerifyStage(CaptionStage):
-    """Writes the second caption, with another captioner."""
+    """Writes the second caption, with another captioner and, where they found anything, other detectors.
+
+    A caption of the merged entities would agree with the first about every tag, and so say nothing about the tags.
+    """
 
     name: ClassVar = "verify"
+    inputs: ClassVar = ("width", "height", "rgb", "entities", "grounded")
     outputs: ClassVar[tuple[str, ...]] = ("verify_caption",)
+
+    def _detections(self, row: Row) -> list[Detection]:
+        entities = detections_from_rows(row["entities"])
+        return (detections_from_rows(row["grounded"]) or entities) if entities else []

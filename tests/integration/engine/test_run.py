@@ -68,7 +68,7 @@ def build_with(model):
         LoadStage(),
         ProposeStage(model),
         TagStage(model, source=model.name),
-        GroundStage([model]),
+        GroundStage([model], ground_for="tags"),
         MergeStage(max_iou=0.5),
         CaptionStage(model),
         VerifyStage(model),
