@@ -172,8 +172,7 @@ ANIMATE: Final = word_set(
     "doll statue monkey dog cat horse puppy kitten bear elephant lion tiger deer cow goat sheep bird duck lamb gorilla"
 )
 GENERIC: Final = word_set(
-    "vehicle animal structure object figure person individual creature item bird boat aircraft plant garment subject"
-    " fruit piece machine insect"
+    "vehicle animal structure object figure person individual creature item subject machine insect"
 )
 # Nouns that name no thing of their own: parts of the frame, qualities, talk about the picture.
 ABSTRACT: Final = word_set(
@@ -197,7 +196,8 @@ ABSTRACT: Final = word_set(
     " upside character tonality saturation exposure clarity noise resolution camera everything nothing something"
     " anything someone anyone lot bit reference indication evidence suggestion possibility ease percent proximity"
     " layer bounding-boxes extent placement orientation arrangement alignment vicinity midst remainder total context"
-    " story word words backdrop place progress function theme vibe spot spatial entirety"
+    " exception certainty beauty language source sources bloom story word words backdrop place progress function theme"
+    " vibe spot spatial entirety"
 )
 # Parts: their whole is the possessor.
 PARTS: Final = word_set(

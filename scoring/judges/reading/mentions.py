@@ -224,7 +224,13 @@ class Mentions:
                 known, key=lambda one: (_fit(one, phrase, owner), not one.is_group, one.id in self.topic, one.id)
             )
             return (best.id,)
-        if phrase.head in lx.GENERIC and phrase.determiner in ("the", "this", "that") and self.topic and not is_label:
+        if (
+            not phrase.is_plural
+            and phrase.head in lx.GENERIC
+            and phrase.determiner in ("the", "this", "that")
+            and self.topic
+            and not is_label
+        ):
             return self.topic
         return (self._open(phrase.text, phrase.head, phrase=phrase, owner=owner).id,)
 

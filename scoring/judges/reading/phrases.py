@@ -233,7 +233,7 @@ def _step(tokens: list[Token], index: int, phrase: Phrase, nouns: list[str]) -> 
         if kind in ("third", "base") and _is_noun_here(token, nouns, next_kind):
             nouns.append(text)
             return 1
-        is_head = text in _NOUN_ADJECTIVES and next_kind not in ("noun", "adjective", "conjunction")
+        is_head = text in _NOUN_ADJECTIVES and next_kind not in ("noun", "adjective")
         if kind == "adjective" and (is_head or (text in lx.MATERIALS and next_kind == "noun")):
             nouns.append(text)
             return 1
@@ -307,8 +307,13 @@ def _take_link(tokens: list[Token], index: int, phrase: Phrase) -> int:
 
 def _noun_follows(tokens: list[Token], index: int) -> bool:
     """Whether a noun closes the run of modifiers that goes on here."""
-    for token in tokens[index : index + 4]:
+    for position, token in enumerate(tokens[index : index + 4], start=index + 1):
         if token.kind in ("noun", "base", "third"):
+            return True
+        following = tokens[position].kind if position < len(tokens) else ""
+        if token.text in _NOUN_ADJECTIVES and (
+            following in _VERBAL or following in ("box", "third", "preposition", "")
+        ):
             return True
         if token.kind not in ("adjective", "ed", "ing", "comma", "conjunction"):
             return False
@@ -371,7 +376,7 @@ def _join_of(phrases: list[Phrase]) -> list[Phrase]:
             if phrase.head in lx.FRAME or first.head in lx.ABSTRACT:
                 joined.pop()
                 first.form = f"{first.form or first.text} of the {phrase.text}"
-                first.boxes = first.boxes or phrase.boxes
+                first.boxes = first.boxes or (phrase.boxes if phrase.head in lx.FRAME else ())
                 continue
             joined.pop()
             if phrase.determiner or phrase.owner or phrase.pronoun or first.head in lx.PARTS:
@@ -381,7 +386,7 @@ def _join_of(phrases: list[Phrase]) -> list[Phrase]:
                 innermost.owner = phrase
             else:
                 first.attributes.append(f"is of {phrase.text}")
-            if phrase.boxes and not first.boxes and not phrase.determiner:
+            if phrase.boxes and not first.boxes:
                 first.boxes, phrase.boxes = phrase.boxes, ()
             continue
         joined.append(phrase)
@@ -389,4 +394,4 @@ def _join_of(phrases: list[Phrase]) -> list[Phrase]:
 
 
 def _is_measure(phrase: Phrase) -> bool:
-    return phrase.head in lx.MEASURES
+    return singular(phrase.head) in lx.MEASURES

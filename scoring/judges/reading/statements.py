@@ -7,7 +7,7 @@ from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
 from pancap.scoring.judges.reading.mentions import Mentions
 from pancap.scoring.judges.reading.phrases import Phrase
-from pancap.scoring.judges.reading.words import classify, ing_form
+from pancap.scoring.judges.reading.words import classify, ing_form, singular
 
 Ids = tuple[int, ...]
 MAX_SPREAD: Final = 8
@@ -153,7 +153,7 @@ class StatementReader:
         texts: list[str] = []
         if phrase.head in lx.MATERIALS and pending.base in _MAKING:
             texts = [*phrase.attributes, f"is made of {lx.MATERIALS[phrase.head]}"]
-        elif phrase.head in lx.TEXT_NOUNS:
+        elif singular(phrase.head) in lx.TEXT_NOUNS:
             texts = [text for text in phrase.attributes if text.startswith("shows the text")]
         elif pending.base in _COVERING and pending.prepositions and phrase.is_bare:
             self._relate(pending, phrase, ())

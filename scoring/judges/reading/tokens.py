@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pancap.caption.boxes import Box
@@ -12,7 +13,7 @@ MAX_CHARACTERS: Final = 40_000
 """Longer captions are cut here; the longest of 500 real ones has under 5,000 characters."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """One word, box group, quotation or punctuation mark.
 
@@ -165,7 +166,7 @@ def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
         elif first in ";.!?()/&":
             tokens.append(Token(word, "mark", word))
         else:
-            _add_word(tokens, word, lower)
+            tokens.extend(_word_tokens(lower))
     return _drop_asides(tokens)
 
 
@@ -190,6 +191,8 @@ def _drop_asides(tokens: list[Token]) -> list[Token]:
 def _drop_filler(tokens: list[Token]) -> None:
     """Takes away what only introduces a box: `(bounding box:`, `is located at`, `with coordinates`."""
     keep, seen = len(tokens), False
+    if keep > 1 and tokens[-1].text == "of" and tokens[-2].text in ("box", "boxes", "coordinates", "bounding-box"):
+        keep -= 1
     while keep and (tokens[keep - 1].text in _FILLER or (seen and tokens[keep - 1].text in _SMALL_FILLER)):
         seen = True
         keep -= 1
@@ -197,30 +200,23 @@ def _drop_filler(tokens: list[Token]) -> None:
         del tokens[keep:]
 
 
-def _add_word(tokens: list[Token], word: str, lower: str) -> None:
-    """Adds a word; a contraction becomes two tokens, a possessive loses its ending."""
-    owner = False
+@lru_cache(maxsize=65536)
+def _word_tokens(lower: str) -> tuple[Token, ...]:
+    """Tokens of a word: a contraction becomes two, a possessive loses its ending."""
     if lower.endswith("n't"):
-        lower = {"can't": "cann't", "won't": "willn't"}.get(lower, lower)
-        tokens.append(Token(lower[:-3], *classify(lower[:-3])))
-        tokens.append(Token("not", "negation", "not"))
-        return
-    if "'" in lower:
-        head, _, tail = lower.rpartition("'")
-        if tail in ("s", "") and head in ("it", "there", "he", "she", "that", "here", "what"):
-            tokens.append(Token(head, *classify(head)))
-            tokens.append(Token("is", "be", "is"))
-            return
-        if tail in ("re", "ve", "ll", "d", "m"):
-            tokens.append(Token(head, *classify(head)))
-            tokens.append(Token("are", "be", "are"))
-            return
-        if tail in ("s", ""):
-            lower, owner = head, True
-    kind, base = classify(lower)
-    if owner and kind not in ("determiner",):
-        kind, base = "noun", lower
-    tokens.append(Token(lower, kind, base, (), owner))
+        verb = {"can't": "can", "won't": "will"}.get(lower, lower[:-3])
+        return Token(verb, *classify(verb)), Token("not", "negation", "not")
+    head, mark, tail = lower.rpartition("'")
+    if not mark:
+        return (Token(lower, *classify(lower)),)
+    if tail in ("s", "") and head in ("it", "there", "he", "she", "that", "here", "what"):
+        return Token(head, *classify(head)), Token("is", "be", "is")
+    if tail in ("re", "ve", "ll", "d", "m"):
+        return Token(head, *classify(head)), Token("are", "be", "are")
+    if tail in ("s", ""):
+        kind = "determiner" if classify(head).kind == "determiner" else "noun"
+        return (Token(head, kind, head, (), True),)
+    return (Token(lower, *classify(lower)),)
 
 
 def _match_phrase(raw: list[str], index: int, first: str) -> tuple[str, int]:
