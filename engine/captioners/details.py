@@ -49,7 +49,8 @@ DRESS = Patch(words="wears a {} dress", left=0.28, top=0.25, right=0.72, bottom=
 PANTS = Patch(words="wears {} pants", left=0.28, top=0.58, right=0.72, bottom=0.9)
 _HAIR_TOP, _HAIR_BOTTOM = 0.0, 0.055
 _LONG_HAIR_TAGS = frozenset({"woman", "girl"})
-_HAIR_NAMES = {"yellow": "blond", "orange": "red", "beige": "blond"}
+# Colours that hair has, with the words for them; any other is what lies behind the head, and nothing is said.
+_HAIR_NAMES = {"black": "black", "brown": "brown", "gray": "gray", "yellow": "blond", "orange": "red"}
 _CHILD_TAGS = frozenset({"boy", "girl"})
 
 
@@ -107,7 +108,7 @@ def _hair(pixels: Pixels, tag: str, box: Box) -> str | None:
     top = Patch(words="", left=0.4, top=0.01, right=0.6, bottom=_HAIR_TOP + _HAIR_BOTTOM * scale)
     name = patch_color(pixels, box, top)
     length = "long" if tag in _LONG_HAIR_TAGS else "short"
-    return f"has {length} {_HAIR_NAMES.get(name, name)} hair" if name else None
+    return f"has {length} {_HAIR_NAMES[name]} hair" if name in _HAIR_NAMES else None
 
 
 def _upper_light(pixels: Pixels, box: Box) -> float:

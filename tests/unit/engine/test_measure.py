@@ -62,6 +62,15 @@ def test_the_color_of_what_lies_in_front_is_left_out():
     assert "is red" in attributes_of(content, "car")
 
 
+@pytest.mark.parametrize(("name", "expected"), [("yellow", {"has short blond hair"}), ("green", set())])
+def test_hair_is_named_only_in_the_colors_of_hair(name, expected):
+    rgb, detections = landscape(("man", COLORS["red"], (40, 40, 52, 90)))
+    rgb[80:90, 80:104] = COLORS[name]
+    texts = attributes_of(measure(rgb, detections), "man")
+    assert "wears a red shirt" in texts
+    assert {text for text in texts if "hair" in text} == expected
+
+
 def test_positions_follow_the_boxes():
     rgb, detections = landscape(("car", (200, 40, 40), (5, 60, 25, 75)), ("tree", (60, 90, 40), (60, 30, 75, 75)))
     found = relations_of(measure(rgb, detections))
