@@ -15,13 +15,13 @@ from pancap.engine.detectors.weights import WEIGHTS_DIR, load_into, read_info
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Thresholds with the best F1 of the whole pass on Scenes seeds 1000-1299 (see weights/MODEL_CARD.md).
-PROPOSER_MIN_SCORE = 0.35
+# Thresholds with the best F1 of the three passes together on Scenes seeds from 1000 (see weights/MODEL_CARD.md).
+PROPOSER_MIN_SCORE = 0.25
 PROPOSER_MAX_IOU = 0.65
-GROUNDER_MIN_SCORE = 0.35
+GROUNDER_MIN_SCORE = 0.4
 GROUNDER_MAX_IOU = 0.5
 GROUNDER_MAX_IOU_ACROSS = 0.75
-TAGGER_MIN_SCORE = 0.3
+TAGGER_MIN_SCORE = 0.7
 MAX_NUM_BOXES = 60
 BATCH_SIZE = 16
 
