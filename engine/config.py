@@ -5,8 +5,8 @@ from typing import Literal
 
 from pancap.configs.errors import UsageError
 
-# Of 100 Scenes (seeds 500,000 up), agreement and score against the ground truth correlate at 0.42; the tenth that agrees
-# least (below 58) scores 55 on average, the others 137.
+# On 100 Scenes (seeds from 500,000) agreement and score against the ground truth correlate at 0.42; the tenth that
+# agrees least (below 58) scores 55 on average, the others 137.
 DEFAULT_MIN_AGREEMENT = 58.0
 
 
@@ -33,6 +33,8 @@ class EngineConfig:
     """Writes the second caption, which the first must agree with."""
     encoder: str = "none"
     """Similarity of tags in the agreement: `none`, `minilm` or a model folder."""
+    same_tag_max_iou: float = 0.3
+    """Of two tagged proposals of one name whose IoU is above this, only the better one stays."""
     join_max_iou: float = 0.5
     """A grounder's region joins only if its IoU with every region already there is at most this."""
     min_agreement: float = DEFAULT_MIN_AGREEMENT
@@ -63,7 +65,7 @@ class EngineConfig:
         for name in ("limit", "num_actors"):
             value = getattr(self, name)
             _check(value is None or value >= 1, f"{name} must be >= 1, got {value}; leave it out for the default")
-        for name in ("join_max_iou", "max_bad_fraction"):
+        for name in ("same_tag_max_iou", "join_max_iou", "max_bad_fraction"):
             _check(0 <= getattr(self, name) <= 1, f"{name} must be within 0..1, got {getattr(self, name)}")
         for name in ("start_timeout_s", "stall_timeout_s"):
             _check(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")

@@ -35,7 +35,11 @@ def build_stages(config: EngineConfig) -> list[Stage]:
     return [
         LoadStage(),
         ProposeStage(proposer),
-        TagStage(registry.load_tagger(config.tagger), source=getattr(proposer, "name", config.proposer)),
+        TagStage(
+            registry.load_tagger(config.tagger),
+            source=getattr(proposer, "name", config.proposer),
+            same_tag_max_iou=config.same_tag_max_iou,
+        ),
         GroundStage([registry.load_grounder(name) for name in config.grounders], ground_for=config.ground_for),
         MergeStage(max_iou=config.join_max_iou),
         CaptionStage(registry.load_captioner(config.captioner)),

@@ -67,7 +67,7 @@ def build_with(model):
     return [
         LoadStage(),
         ProposeStage(model),
-        TagStage(model, source=model.name),
+        TagStage(model, source=model.name, same_tag_max_iou=0.5),
         GroundStage([model], ground_for="tags"),
         MergeStage(max_iou=0.5),
         CaptionStage(model),

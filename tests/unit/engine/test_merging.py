@@ -1,6 +1,6 @@
 from pancap.caption import Box
 from pancap.engine.detections import Detection
-from pancap.engine.merging import join_detections
+from pancap.engine.merging import drop_doubles, join_detections
 
 
 def found(tag, *corners, score=1.0):
@@ -28,6 +28,13 @@ def test_the_threshold_itself_still_joins():
     half = found("dog", 0.1, 0.1, 0.5, 0.3)
     assert join_detections([CAT], [[half]], max_iou=0.51) == [CAT, half]
     assert join_detections([CAT], [[half]], max_iou=0.49) == [CAT]
+
+
+def test_of_two_boxes_of_one_name_the_better_one_stays():
+    wall, again = found("wall", 0.0, 0.0, 1.0, 0.5, score=0.6), found("wall", 0.0, 0.0, 1.0, 0.6, score=0.7)
+    floor, other_wall = found("floor", 0.0, 0.0, 1.0, 0.55, score=0.1), found("wall", 0.0, 0.7, 1.0, 1.0, score=0.2)
+    assert drop_doubles([wall, floor, again, other_wall], max_iou=0.3) == [again, other_wall, floor]
+    assert drop_doubles([wall, again], max_iou=0.9) == [again, wall]
 
 
 def test_with_no_proposals_the_class_aware_regions_are_what_there_is():
