@@ -119,6 +119,7 @@ def _head_index(words: Sequence[str]) -> int | None:
     return words.index("of") - 1 if "of" in words[1:] and words[0] != "of" else len(words) - 1
 
 
+@lru_cache(maxsize=100_000)
 def _head_noun(phrase: str) -> str:
     words = phrase.split(" ")
     index = _head_index(words)
