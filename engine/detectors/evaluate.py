@@ -15,9 +15,11 @@ from pancap.engine.detections import Detection
 from pancap.engine.detectors.base import UNKNOWN_TAG, Grounder, Proposer, Tagger
 from pancap.engine.detectors.nms import pairwise_iou
 from pancap.engine.detectors.scene_cache import Progress, Render, render_for_training
-from pancap.engine.merging import join_detections
+from pancap.engine.merging import drop_doubles, join_detections
 
 HIT_IOU = 0.5
+# As in EngineConfig.
+SAME_TAG_MAX_IOU = 0.3
 JOIN_MAX_IOU = 0.5
 NO_LABEL_COST = 2.0
 
@@ -130,6 +132,7 @@ def evaluate_on_scenes(
             if guess.tag != UNKNOWN_TAG
         ]
         grounded = grounder.ground([image], [vocabulary])[0]
+        found = drop_doubles(found, max_iou=SAME_TAG_MAX_IOU)
         again = grounder.ground([image], [sorted({item.tag for item in found})])[0]
         merged = join_detections(found, [again], max_iou=JOIN_MAX_IOU)
         unnamed = [Detection(tag="", box=region.box) for region in regions]
