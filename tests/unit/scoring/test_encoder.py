@@ -1,6 +1,8 @@
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from pancap.configs.errors import UsageError
@@ -32,3 +34,16 @@ def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypat
 
 def test_no_encoder_is_named_in_results():
     assert NoEncoder().name == "none"
+
+
+def test_minilm_needs_no_torch_and_knows_what_is_alike():
+    code = (
+        "import sys, json; from pancap.scoring.encoder import load_encoder; e = load_encoder('minilm');"
+        "print(json.dumps([e.similarities(['car', 'dog'], ['automobile', 'puppy']).tolist(),"
+        "e.similarities(['\\ud800'], ['\\ud800']).tolist(), 'torch' in sys.modules, 'transformers' in sys.modules]))"
+    )
+    similarities, broken_text, *modules = json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
+    # As torch gives them for the published weights.
+    assert np.array(similarities) == pytest.approx(np.array([[0.86453, 0.46440], [0.39429, 0.80400]]), abs=1e-4)
+    assert broken_text[0][0] == pytest.approx(1.0)
+    assert modules == [False, False]
