@@ -73,7 +73,7 @@ class RunFolder:
 
     def checkpoint(self, run: str) -> Path:
         """Which rows are committed, of the run of that fingerprint."""
-        return self.root / "work" / f"checkpoint-{run}"
+        return self.root.resolve() / "work" / f"checkpoint-{run}"  # Ray Data takes absolute paths only
 
     def num_rows_written(self) -> int:
         """Rows in the committed files; a file that is being written does not count."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, Entity
-from pancap.engine.captioners.details import PATCHED_TAGS, STATES, TYPICAL, describe_patches, describe_person
+from pancap.engine.captioners.details import PATCHED_TAGS, STATES, describe_patches, describe_person
 from pancap.engine.captioners.light import SceneState
 from pancap.engine.captioners.pixels import Pixels
 from pancap.engine.captioners.tags import (
@@ -99,7 +99,7 @@ def _thing(pixels: Pixels, entity: Entity, *, others: Sequence[Entity]) -> list[
     color = None if entity.tag in PATCHED_TAGS else main_color(pixels, entity, others=others)
     texts = [f"is {color}"] if color else []
     texts += describe_patches(pixels, entity.tag, entity.box)
-    state = STATES[entity.tag](pixels, entity.box) if entity.tag in STATES else TYPICAL.get(entity.tag)
+    state = STATES[entity.tag](pixels, entity.box) if entity.tag in STATES else None
     return [*texts, *([state] if state else []), *_size(entity)]
 
 
