@@ -120,10 +120,14 @@ def _data_context(job: RowsJob) -> "Iterator[DataContext]":
         checkpoint_path=str(job.folder.checkpoint(job.run)),
         delete_checkpoint_on_success=False,  # else starting a finished run again would write every row twice
     )
+    library_logger = logging.getLogger("ray.data")  # given its level when ray.data is imported, so set here
+    level = library_logger.level
     DataContext._set_current(context)
+    library_logger.setLevel(logging.ERROR)
     try:
         yield context
     finally:
+        library_logger.setLevel(level)
         DataContext._set_current(before)
 
 

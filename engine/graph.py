@@ -43,7 +43,7 @@ def build_stages(config: EngineConfig) -> list[Stage]:
         GroundStage([registry.load_grounder(name) for name in config.grounders], ground_for=config.ground_for),
         MergeStage(max_iou=config.join_max_iou),
         CaptionStage(registry.load_captioner(config.captioner)),
-        VerifyStage(registry.load_captioner(config.verifier)),
+        VerifyStage(registry.load_captioner(config.verifier), max_iou=config.join_max_iou),
         AgreeStage(encoder=config.encoder),
         CurateStage(min_agreement=config.min_agreement, max_entities=config.max_entities),
     ]

@@ -17,14 +17,10 @@ from pancap.engine.detections import Detection
 _NUM_CLUSTERS = 3
 _NUM_STEPS = 6
 _SAMPLE_SIDE = 24
-_GROUNDED = "grounder"
 
 
 class EmbeddedVerifyCaptioner:
-    """Names the colour of the largest cluster of raw pixels, orders things by their centres, and writes plainly.
-
-    It looks only at what the class-aware detector found, where that found anything.
-    """
+    """Names the colour of the largest cluster of raw pixels, orders things by their centres, and writes plainly."""
 
     name = "embedded_verify"
 
@@ -35,8 +31,7 @@ class EmbeddedVerifyCaptioner:
             rgb: the image, (H, W, 3) uint8.
             detections: entities to describe.
         """
-        grounded = [item for item in detections if _GROUNDED in item.source]
-        return write_caption(self.measure(rgb, grounded or detections), seed=seed_of(rgb), style="plain")
+        return write_caption(self.measure(rgb, detections), seed=seed_of(rgb), style="plain")
 
     def measure(self, rgb: np.ndarray, detections: Sequence[Detection]) -> CaptionContent:
         """The content, measured in this captioner's own way."""

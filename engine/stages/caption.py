@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pancap.engine.captioners.base import Captioner
 from pancap.engine.detections import Detection
+from pancap.engine.merging import join_detections
 from pancap.engine.rows import detections_from_rows
 from pancap.engine.stages.base import Row, RowFailure, Stage
 from pancap.engine.stages.load import row_pixels
@@ -18,7 +19,7 @@ class CaptionStage(Stage):
     """
 
     name: ClassVar = "caption"
-    inputs: ClassVar = ("width", "height", "rgb", "entities")
+    inputs: ClassVar[tuple[str, ...]] = ("width", "height", "rgb", "entities")
     outputs: ClassVar[tuple[str, ...]] = ("caption",)
 
     def __init__(self, captioner: Captioner) -> None:
@@ -44,15 +45,25 @@ class CaptionStage(Stage):
 
 
 class VerifyStage(CaptionStage):
-    """Writes the second caption, with another captioner and, where they found anything, other detectors.
+    """Writes the second caption, with another captioner and with the detectors in the opposite order.
 
-    A caption of the merged entities would agree with the first about every tag, and so say nothing about the tags.
+    Here the class-aware detections lead and the tagged proposals fill in. A caption of the same entities would agree
+    with the first about every tag, and so say nothing about the tags.
+
+    Args:
+        captioner: the writer.
+        max_iou: highest IoU at which a tagged proposal fills in, 0..1.
     """
 
     name: ClassVar = "verify"
-    inputs: ClassVar = ("width", "height", "rgb", "entities", "grounded")
+    inputs: ClassVar = ("width", "height", "rgb", "tagged", "grounded")
     outputs: ClassVar[tuple[str, ...]] = ("verify_caption",)
 
+    def __init__(self, captioner: Captioner, *, max_iou: float) -> None:
+        """Keeps the writer and the threshold."""
+        super().__init__(captioner)
+        self._max_iou = max_iou
+
     def _detections(self, row: Row) -> list[Detection]:
-        entities = detections_from_rows(row["entities"])
-        return (detections_from_rows(row["grounded"]) or entities) if entities else []
+        tagged, grounded = detections_from_rows(row["tagged"]), detections_from_rows(row["grounded"])
+        return join_detections(grounded, [tagged], max_iou=self._max_iou)

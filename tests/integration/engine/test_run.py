@@ -71,7 +71,7 @@ def build_with(model):
         GroundStage([model], ground_for="tags"),
         MergeStage(max_iou=0.5),
         CaptionStage(model),
-        VerifyStage(model),
+        VerifyStage(model, max_iou=0.5),
         AgreeStage(encoder="none"),
         CurateStage(min_agreement=100.0, max_entities=9),
     ]

@@ -124,13 +124,3 @@ def test_captioners_take_images_of_any_shape(captioner, size):
 def test_an_image_without_detections_still_gets_a_caption(captioner):
     rgb, _ = landscape()
     assert captioner.caption(rgb, []).endswith(".")
-
-
-def test_the_verifier_looks_only_at_grounded_detections_where_there_are_any():
-    rgb, _ = landscape()
-    detections = [
-        Detection(tag="car", box=Box(0.1, 0.1, 0.3, 0.3), source="nano_proposer"),
-        Detection(tag="tree", box=Box(0.5, 0.1, 0.7, 0.3), source="nano_grounder"),
-    ]
-    text = EmbeddedVerifyCaptioner().caption(rgb, detections)
-    assert "tree" in text and "car" not in text
