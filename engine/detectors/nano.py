@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Thresholds with the best F1 of the three passes together on Scenes seeds from 1000 (see weights/MODEL_CARD.md).
-PROPOSER_MIN_SCORE = 0.15
-PROPOSER_MAX_IOU = 0.65
+PROPOSER_MIN_SCORE = 0.2
+PROPOSER_MAX_IOU = 0.75
 GROUNDER_MIN_SCORE = 0.4
 GROUNDER_MAX_IOU = 0.5
 GROUNDER_MAX_IOU_ACROSS = 0.75
-TAGGER_MIN_SCORE = 0.6
+TAGGER_MIN_SCORE = 0.7
 MAX_NUM_BOXES = 60
 BATCH_SIZE = 16
 
