@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pancap.caption.boxes import LETTERBOX_UNITS, Box
 from pancap.caption.formats.parsed import (
     Dropped,
+    DropReason,
     Found,
     Instance,
     ParsedBoxes,
@@ -81,7 +82,7 @@ def _read_tokens(match: re.Match[str]) -> Found:
     if not match[0].startswith(BOX_TOKEN):
         return Found(start=start, end=end, dropped=(Dropped(match[0], "stray"),))
     if len(units) != 4:
-        reason = "unclosed" if len(units) < 4 else "wrong_count"
+        reason: DropReason = "unclosed" if len(units) < 4 else "wrong_count"
         return Found(start=start, end=end, dropped=(Dropped(match[0], reason),))
     corners = check_order(units, maximum=LETTERBOX_UNITS)
     if not isinstance(corners, tuple):
