@@ -25,6 +25,9 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # given its level when ray.data is imported, so set here
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

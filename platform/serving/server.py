@@ -1,5 +1,6 @@
 """Starts and stops the endpoint on this machine."""
 
+import logging
 import os
 import socket
 import time
@@ -24,7 +25,7 @@ def api_key_from_environment() -> str | None:
 def running_endpoint(
     config: ServeConfig, app: Any, *, api_key: str | None, ready_timeout_s: float = 120
 ) -> Iterator[str]:
-    """Serves an application until the block ends; Ray must be initialised.
+    """Serves an application until the block ends; Ray must be initialised, and what else it serves is left alone.
 
     Yields:
         The base URL.
@@ -36,6 +37,7 @@ def running_endpoint(
     check_address(config, api_key=api_key)
     from ray import serve
 
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # given its level when ray.serve is imported, so set here
     serve.start(
         proxy_location="HeadOnly",
         http_options={"host": config.host, "port": config.port, "request_timeout_s": config.request_timeout_s},
@@ -47,7 +49,7 @@ def running_endpoint(
         _wait_until_ready(url, timeout_s=ready_timeout_s)
         yield url
     finally:
-        serve.shutdown()
+        serve.delete("pancap")
 
 
 def check_address(config: ServeConfig, *, api_key: str | None) -> None:
