@@ -17,8 +17,9 @@ $(STAMP): pyproject.toml constraints/cpu.txt
 demo: $(STAMP)
 	$(BIN)/pancap quickstart
 
+# One thread a process: tests run many small models, and threads that wait for each other cost more than they give.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
