@@ -57,11 +57,11 @@ def sample_patches(image: TrainingImage, *, tokenizer: "PreTrainedTokenizerFast"
     chosen = Random(f"{seed}/{image.image_id}").sample(shown, min(NUM_SAMPLED, len(shown)))
     codec = BoxCodec(coordinates="tokens", width=image.width, height=image.height)
     units = [codec.to_units(item.box) for item in image.instances]
-    by_corner = {tuple(np.float32(np.array(box) / LETTERBOX_UNITS)): box for box in units}
+    by_corners = {tuple((np.array(box) / LETTERBOX_UNITS).astype(np.float32).tolist()): box for box in units}
     first_tokens = [encode(tokenizer, tag)[0] for tag in tags]
     return PatchAnswers(
         patches=tuple(chosen),
-        units=tuple(by_corner[tuple(targets.boxes_P4[patch])] for patch in chosen),
+        units=tuple(by_corners[tuple(targets.boxes_P4[patch].tolist())] for patch in chosen),
         words=tuple(first_tokens[targets.tags_P[patch]] for patch in chosen),
     )
 
