@@ -21,7 +21,10 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     """Runs the engine with progress, tracks it, prints the summary."""
     from pancap.engine.config import EngineConfig
 
+    from pancap.engine.sources import find_root
+
     settings, config_text = load_config(EngineConfig, config, overrides)
+    find_root(settings.source)  # a missing source is refused before Ray starts
     with (
         ray_session(),
         tracked_run(

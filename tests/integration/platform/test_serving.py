@@ -108,8 +108,8 @@ def test_health_and_openapi_are_open_and_the_caption_route_is_not(endpoint):
         (415, "content_type", {"content": b"x", "headers": {"content-type": "text/plain"}}),
         (422, "fields", {"files": {"other": png()}}),
         (
-            400,
-            "multipart",
+            422,
+            "fields",
             {"content": b"--x\r\nrubbish", "headers": {"content-type": "multipart/form-data; boundary=x"}},
         ),
         (400, "multipart", {"content": b"rubbish", "headers": {"content-type": "multipart/form-data"}}),

@@ -134,7 +134,7 @@ def test_one_stage_and_sequential_runs_train(config, tmp_path):
     run_training(replace(config, stages="sequential", out=str(tmp_path / "sequential")))
     lines = [json.loads(line) for line in (tmp_path / "sequential" / "metrics.jsonl").read_text().splitlines()]
     assert [[key for key in line if key.startswith("loss_")] for line in lines] == [
-        ["loss_loc"], ["loss_tag"], ["loss_disc"], ["loss_cap"],
+        ["loss_loc", "loss_patches"], ["loss_tag", "loss_patches"], ["loss_disc", "loss_patches"], ["loss_cap", "loss_patches"],
     ]  # fmt: skip
 
 
