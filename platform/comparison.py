@@ -17,7 +17,7 @@ def comparison_table(reports: "Mapping[str, ScoreReport]") -> str:
     """F1 of each dimension and overall, with 95 % intervals, one column a model."""
     from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS
 
-    width = max(20, *(len(name) + 2 for name in reports))
+    width = max(24, *(len(name) + 2 for name in reports))
     lines = [f"{'PancapScore':<14}" + "".join(f"{name:>{width}}" for name in reports)]
     for key in DIMENSIONS:
         cells = []

@@ -20,7 +20,6 @@ NUM_PICTURES = 6
 def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_json: bool) -> None:
     """Runs the engine with progress, tracks it, prints the summary."""
     from pancap.engine.config import EngineConfig
-
     from pancap.engine.sources import find_root
 
     settings, config_text = load_config(EngineConfig, config, overrides)
