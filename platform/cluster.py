@@ -15,7 +15,7 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     """Connects to Ray for the length of a command; a local cluster it started ends with it.
 
     Args:
-        address: `ray://...`, `auto`, or None for a local cluster with the machine's cores.
+        address: `ray://...`, `auto`, or None for what RAY_ADDRESS names, else a local cluster with the machine's cores.
 
     Raises:
         UsageError: the address does not answer.
@@ -28,6 +28,7 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # given its level when ray.data is imported, so set here
+    address = address or os.environ.get("RAY_ADDRESS")  # set inside a Ray job; Ray refuses num_cpus beside it
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -40,7 +41,7 @@ def ray_session(address: str | None = None) -> Iterator[None]:
                 configure_logging=True,
             )
     except ConnectionError as error:
-        raise UsageError(f"no Ray cluster answers at {address} ({error}); check --address") from error
+        raise UsageError(f"no Ray cluster answers at {address} ({error}); check RAY_ADDRESS") from error
     try:
         yield
     finally:

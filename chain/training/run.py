@@ -69,12 +69,6 @@ def run_training(
     )
 
 
-def shipped_checkpoint(name: str) -> Path:
-    """The folder of a checkpoint that comes with the package, by its name; any other text is a path."""
-    shipped = Path(__file__).parents[1] / "weights" / name
-    return shipped if not Path(name).exists() and shipped.is_dir() else Path(name)
-
-
 def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | None) -> RunFiles:
     """Everything that the workers find ready: decoded images, and the checkpoint to start from."""
     out = Path(config.out)
@@ -97,7 +91,7 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
 def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:
     """The checkpoint that training begins from: given, or new with a tokenizer learned from the captions."""
     if config.init:
-        given = load_checkpoint(shipped_checkpoint(config.init))
+        given = load_checkpoint(config.init)
         model, tokenizer, coordinates = given.model, given.tokenizer, given.meta.coordinates
     else:
         coordinates = config.model.coordinates
