@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,8 +70,36 @@ def preset_path(name: str | Path) -> Path:
     for candidate in (Path(name), PRESETS_DIR / name, PRESETS_DIR / f"{name}.yaml"):
         if candidate.is_file():
             return candidate
-    presets = sorted(str(path.relative_to(PRESETS_DIR).with_suffix("")) for path in PRESETS_DIR.rglob("*.yaml"))
-    raise UsageError(f"config file {name} does not exist; give a path or one of the presets: {', '.join(presets)}")
+    presets = ", ".join(preset_names())
+    raise UsageError(f"config file {name} does not exist; give a path or one of the presets: {presets}")
+
+
+def preset_names() -> list[str]:
+    """Every preset that comes with the package, as `--config` takes it."""
+    return sorted(str(path.relative_to(PRESETS_DIR).with_suffix("")) for path in PRESETS_DIR.glob("*/*.yaml"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedResults:
+    """The published main table.
+
+    Args:
+        source: paper, images and judge.
+        models: tag, loc, att, rel, glo (F1 in percent) and overall (of 410), by model.
+    """
+
+    source: str
+    models: dict[str, tuple[float, ...]]
+
+
+def published_results() -> PublishedResults:
+    """The table that comes with the package (configs/published_results.yaml)."""
+    from omegaconf import OmegaConf
+
+    record = OmegaConf.load(PRESETS_DIR / "published_results.yaml")
+    return PublishedResults(
+        source=record.source, models={str(name): tuple(figures) for name, figures in record.models.items()}
+    )
 
 
 def describe_config(schema: type, prefix: str = "") -> list[str]:

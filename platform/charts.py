@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pancap.scoring.comparison import Comparison
     from pancap.scoring.report import ScoreReport
 
 
@@ -31,6 +32,38 @@ def five_dimensions_chart(reports: Mapping[str, "ScoreReport"], path: Path) -> P
     axes.set_ylim(0, 105)
     axes.set_title("PancapScore by dimension (legend: overall, at most 410)")
     axes.legend(fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def differences_chart(comparison: "Comparison", path: Path) -> Path:
+    """Differences of F1 in percent by dimension, second minus first system, with 95 % intervals.
+
+    Args:
+        comparison: of two systems.
+        path: PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    from pancap.scoring.results import DIMENSION_TITLES
+
+    figure = Figure(figsize=(8, 3.2), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    known = [(DIMENSION_TITLES[name], item) for name, item in comparison.dimensions.items() if item]
+    for place, (_, item) in enumerate(known):
+        colour = (
+            "tab:gray" if item.interval.low <= 0 <= item.interval.high else "tab:blue" if item.mean > 0 else "tab:red"
+        )
+        axes.plot([item.interval.low, item.interval.high], [place, place], color=colour, linewidth=2)
+        axes.plot([item.mean], [place], "o", color=colour)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(known)), [title for title, _ in known])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"F1 of {comparison.names[1]} minus {comparison.names[0]} (points, 95 % intervals)")
+    overall = comparison.overall
+    axes.set_title(f"overall {overall.a:.1f} to {overall.b:.1f} of 410 (p = {overall.p_value:.4f})")
     axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -5,9 +5,10 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from pancap.configs.errors import StoppedError, TooManyBadRowsError, UsageError
 
@@ -26,6 +27,22 @@ app.add_typer(engine_app, name="engine")
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
 
+
+class ScoreGroup(typer.core.TyperGroup):
+    """`pancap score CAND REF` is short for `pancap score captions CAND REF`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the default command before arguments that name none."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["captions", *args]
+        return super().parse_args(ctx, args)
+
+
+score_app = typer.Typer(
+    cls=ScoreGroup, help="PancapScore: `pancap score CANDIDATE REFERENCE`, or saved judge output.", no_args_is_help=True
+)
+app.add_typer(score_app, name="score")
+
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[key=value]...", help="Settings; see `pancap config`.")]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file or preset name; key=value wins over it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -35,8 +52,8 @@ Track = Annotated[
 ]
 
 
-def _run(command: str, **arguments: Any) -> None:
-    import_module(f"pancap.platform.commands.{command}").run(**arguments)
+def _run(command: str, *, entry: str = "run", **arguments: Any) -> None:
+    getattr(import_module(f"pancap.platform.commands.{command}"), entry)(**arguments)
 
 
 @app.command()
@@ -99,17 +116,18 @@ def caption(
     _run("caption", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
-@app.command()
-def score(
+@score_app.command("captions")
+def score_captions(
     candidate: Annotated[Path, typer.Argument(help="Captions to score: JSON, JSONL or a parquet folder.")],
     reference: Annotated[Path, typer.Argument(help="Reference captions, same formats.")],
     overrides: Overrides = None,
     config: ConfigFile = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score the images both files have.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Keep every image's figures in this JSON file.")] = None,
     track: Track = None,
     as_json: AsJson = False,
 ) -> None:
-    """PancapScore of candidate captions against references, with intervals."""
+    """PancapScore of candidate captions against references, with intervals (the word `captions` may be left out)."""
     overrides = [*(overrides or []), *(["allow_missing=true"] if allow_missing else [])]
     _run(
         "score",
@@ -117,6 +135,89 @@ def score(
         reference=reference,
         overrides=overrides,
         config=config,
+        track=track,
+        out=out,
+        as_json=as_json,
+    )
+
+
+CandidateContent = Annotated[Path, typer.Option("--candidate-content", help="`all_content` of the candidates.")]
+ReferenceQuestions = Annotated[Path, typer.Option("--reference-questions", help="`questions` of the references.")]
+RulesOption = Annotated[
+    Literal["strict", "official"], typer.Option("--rules", help="`official`: the published scripts.")
+]
+EncoderOption = Annotated[str, typer.Option("--encoder", help="minilm, none or a model folder.")]
+OutFile = Annotated[Path, typer.Option("--out", help="JSON file to write.")]
+
+
+@score_app.command("replay")
+def score_replay(
+    candidate_content: CandidateContent,
+    reference_questions: ReferenceQuestions,
+    candidate_answers: Annotated[Path, typer.Option("--candidate-answers", help="`answers` from the candidates.")],
+    reference_answers: Annotated[Path, typer.Option("--reference-answers", help="`answers` from the references.")],
+    out: OutFile,
+    rules: RulesOption = "strict",
+    encoder: EncoderOption = "minilm",
+    as_json: AsJson = False,
+) -> None:
+    """Score saved judge output in the published file formats; no model is asked."""
+    _run(
+        "score_replay",
+        entry="run_replay",
+        candidate_content=candidate_content,
+        reference_questions=reference_questions,
+        candidate_answers=candidate_answers,
+        reference_answers=reference_answers,
+        rules=rules,
+        encoder=encoder,
+        out=out,
+        as_json=as_json,
+    )
+
+
+@score_app.command("match")
+def score_match(
+    candidate_content: CandidateContent,
+    reference_questions: ReferenceQuestions,
+    out: OutFile,
+    rules: RulesOption = "official",
+    encoder: EncoderOption = "minilm",
+    as_json: AsJson = False,
+) -> None:
+    """Write the references' questions with the candidate's entity ids, for the judge to answer."""
+    _run(
+        "score_replay",
+        entry="run_match",
+        candidate_content=candidate_content,
+        reference_questions=reference_questions,
+        rules=rules,
+        encoder=encoder,
+        out=out,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Captions, a score file, or an MLflow run's id.")],
+    second: Annotated[str | None, typer.Argument(metavar="B", help="The same of the other system.")] = None,
+    reference: Annotated[Path | None, typer.Option("--reference", help="Reference captions, if A and B are.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of images, for pictures of losses.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the comparison and its pictures.")] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="Show the published results beside A (and B).")] = False,
+    track: Track = None,
+    as_json: AsJson = False,
+) -> None:
+    """Two systems on the same images: paired intervals, permutation tests, the largest losses."""
+    _run(
+        "compare",
+        first=first,
+        second=second,
+        with_paper=paper,
+        reference=reference,
+        images=images,
+        out=out,
         track=track,
         as_json=as_json,
     )

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pancap.configs import UsageError
+
 if TYPE_CHECKING:
     from pancap.scoring.report import ScoreReport
 
@@ -126,6 +128,28 @@ def tracked_run(
         status = "FINISHED"
     finally:
         run._try(lambda mlflow: mlflow.end_run(status))
+
+
+def artifact_of_run(run_id: str, file: str, *, track: str | None = None) -> Path:
+    """A local copy of an artifact of an earlier run.
+
+    Args:
+        run_id: of MLflow.
+        file: its path among the run's artifacts.
+        track: tracking URI, or None for the database under runs/.
+
+    Raises:
+        UsageError: no such run or artifact there.
+    """
+    import mlflow
+
+    uri = track or _default_uri()
+    try:
+        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=file, tracking_uri=uri))
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        raise UsageError(
+            f"run {run_id} in {uri} has no {file} ({str(error).splitlines()[0][:200]}); give a run of pancap score"
+        ) from error
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -29,6 +29,7 @@ TOWER_FILE = "vision.safetensors"
 TOWER_META_FILE = "vision.json"
 HELD_OUT = 64  # images of the end of the dataset, for the figures of the summary
 BOX_WEIGHT, GIOU_WEIGHT, ATTRIBUTE_WEIGHT, GLOBAL_WEIGHT = 5.0, 1.0, 4.0, 1.0
+SMALL_BOX_AREA = 0.1  # of the square; sky and ground span it, and their boxes say nothing of columns
 Metrics = Callable[[int, dict[str, float]], None]
 
 
@@ -278,6 +279,13 @@ def _loss(
         "tag_accuracy": (weights * (tag_logits.argmax(1) == tags[shown])).sum().item(),
         "box_giou": overlap.item(),
     }
+    is_small = (true_boxes[:, 2:] - true_boxes[:, :2]).prod(dim=1) < SMALL_BOX_AREA
+    if is_small.any():
+        distances = (found_boxes - true_boxes)[is_small].abs()
+        figures |= {
+            "small_box_x_error": distances[:, ::2].mean().item(),
+            "small_box_y_error": distances[:, 1::2].mean().item(),
+        }
     if all(item.has_content for item in targets):
         true_attributes = torch.from_numpy(np.stack([item.attributes_PA for item in targets])).flatten(0, 1)[shown]
         true_globals = torch.from_numpy(np.stack([item.globals_G for item in targets]))

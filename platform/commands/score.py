@@ -1,11 +1,14 @@
 """`pancap score`: PancapScore of candidate captions against references."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pancap.configs import load_config
+from pancap.configs import UsageError, load_config
 from pancap.platform.console import progress_bars, show
 from pancap.platform.tracking import tracked_run
+
+SCORES_FILE = "scores.json"
 
 
 def run(
@@ -15,16 +18,20 @@ def run(
     overrides: Sequence[str],
     config: str | None,
     track: str | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
-    """Scores two files and prints the table."""
+    """Scores two files, prints the table and keeps every image's figures."""
     from pancap.scoring.config import ScoreConfig
 
     settings, config_text = load_config(ScoreConfig, config, overrides)
     from pancap.scoring.files import score_files
 
+    if out and not out.parent.is_dir():
+        raise UsageError(f"folder {out.parent} does not exist; make it first, so that no work is lost at the end")
     with progress_bars() as progress:
         report = score_files(candidate, reference, settings, on_progress=progress)
+    scores = json.dumps(report.to_dict() | {"images": report.images_to_dict()}, indent=1) + "\n"
     with tracked_run(
         kind="scoring",
         name=f"score {candidate.name}",
@@ -36,4 +43,7 @@ def run(
         tracked.log_dataset(reference, role="reference")
         tracked.log_summary(report.to_dict())
         tracked.log_scores({candidate.stem: report})
+        tracked.log_text(scores, SCORES_FILE)
+    if out:
+        out.write_text(scores, encoding="utf-8")
     show(report, as_json=as_json)

@@ -7,8 +7,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
-from pancap.configs import UsageError
-from pancap.configs.loading import PRESETS_DIR
+from pancap.configs import UsageError, preset_names
 
 SCHEMAS = {
     "scenes": "pancap.engine.scenes.config:ScenesConfig",
@@ -26,8 +25,7 @@ SCHEMAS = {
 def run(*, verb: str | None) -> None:
     """Prints the settings of one verb, or the verbs and presets."""
     if verb is None:
-        presets = sorted(str(path.relative_to(PRESETS_DIR).with_suffix("")) for path in PRESETS_DIR.rglob("*.yaml"))
-        print(f"verbs: {', '.join(SCHEMAS)}\npresets: {', '.join(presets)}")
+        print(f"verbs: {', '.join(SCHEMAS)}\npresets: {', '.join(preset_names())}")
         return
     if verb not in SCHEMAS:
         raise UsageError(f"{verb} has no settings; choose one of {', '.join(SCHEMAS)}")

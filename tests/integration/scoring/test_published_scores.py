@@ -1,6 +1,8 @@
 """The published scorer's own figures and mapped files, on cases that were run through it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,14 @@ def test_strict_figures_stay_within_their_bounds(oracle):
     for figures in result.per_image.values():
         assert all(value is None or 0 <= value <= 1 for name, value in figures.items() if name != "overall")
     assert 0 < result.averages["overall"] <= 4.1
+
+
+def test_the_command_line_writes_the_sixteen_figures(oracle, tmp_path):
+    options = [f"--{name.replace('_', '-')}={path}" for name, path in inputs(oracle, "quirks").items()]
+    out = tmp_path / "replay.json"
+    command = [sys.executable, "-m", "pancap.platform.cli", "score", "replay", *options, "--rules=official"]
+    subprocess.run([*command, f"--out={out}"], check=True, timeout=120, capture_output=True)
+    written = json.loads(out.read_text())
+    expected = json.loads((oracle / "expected.json").read_text())["cases"]["quirks"]
+    assert written["averages"] == pytest.approx(expected["averages"], abs=1e-9)
+    assert written["per_image"].keys() == expected["per_image"].keys()

@@ -1,6 +1,7 @@
 """The command line as a user meets it: help, one-sentence errors, exit codes."""
 
 import errno
+import json
 import subprocess
 import sys
 
@@ -42,6 +43,11 @@ def test_help_lists_every_verb_and_loads_no_heavy_library():
         (("serve", "port=0"), "port must be 1..65535"),
         (("serve", "checkpoint=/nowhere"), "/nowhere"),
         (("score", "nowhere.json", "nowhere.json"), "nowhere.json"),
+        (("score", "replay", "--candidate-content", "nowhere.json"), "Missing option"),
+        (("score", "captions", "nowhere.json", "nowhere.json", "--out", "no/folder.json"), "no does not exist"),
+        (("compare", "nowhere.json", "elsewhere.json"), "nowhere.json does not exist"),
+        (("compare", "nowhere.json"), "a second system is needed"),
+        (("compare", "a.json", "b.json", "--images", "."), "--reference"),
         (("config", "nothing"), "choose one of"),
         (("fly",), "No such command"),
     ],
@@ -77,6 +83,42 @@ def test_each_kind_of_failure_has_its_exit_code(error, code, monkeypatch, capsys
     assert caught.value.code == code
     if isinstance(error, OSError):
         assert "/full/disk" in capsys.readouterr().err
+
+
+def captions(path, texts):
+    path.write_text(json.dumps(texts))
+    return str(path)
+
+
+def test_two_caption_files_are_scored_compared_and_put_beside_the_paper(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    true = {
+        f"{n}.png": f"A red dog [[0.1, 0.1, 0.{n}, 0.9]] is on the grass [[0.0, 0.5, 1.0, 1.0]]." for n in range(5, 9)
+    }
+    poor = {name: "A dog is there." for name in true}
+    reference = captions(tmp_path / "true.json", true)
+    for name, texts in (("good", true), ("poor", poor)):
+        done = pancap("score", captions(tmp_path / f"{name}.json", texts), reference, "--out", f"{name}_scores.json")
+        assert done.returncode == 0, done.stderr
+    done = pancap("compare", "good_scores.json", "poor_scores.json", "--out", "comparison", "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["losses"] == record["num_images"] == 4
+    assert record["overall"]["interval"]["high"] < 0
+    assert (tmp_path / "comparison" / "differences.png").stat().st_size > 0
+    run = next(iter(mlflow_runs(tmp_path)))
+    same = pancap("compare", run, "good_scores.json", "--json")
+    assert same.returncode == 0, same.stderr
+    beside = pancap("compare", "good_scores.json", "--paper")
+    assert "PancapChain-13B" in beside.stdout and "173.19" in beside.stdout and "good_scores.json" in beside.stdout
+
+
+def mlflow_runs(folder):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    experiment = client.get_experiment_by_name("pancap")
+    return [run.info.run_id for run in client.search_runs([experiment.experiment_id])]
 
 
 def test_every_setting_of_every_verb_is_described():

@@ -1,7 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from pancap.scoring.statistics import bootstrap_means, interval_95, overall_of_means, paired_bootstrap
+from pancap.scoring.statistics import bootstrap_means, interval_95, overall_of_means, paired_difference
 
 
 def test_an_interval_covers_the_true_mean_about_95_times_in_100():
@@ -36,16 +38,31 @@ def test_overall_weighs_global_state_a_tenth_and_scales_absent_dimensions():
 
 def test_a_paired_difference_is_sharper_than_the_spread_of_the_images():
     rng = np.random.default_rng(0)
-    hard = rng.random(200)
-    difference = paired_bootstrap(hard + 0.01 + rng.normal(0, 0.01, 200), hard)
+    hard = rng.random((200, 1))
+    difference = paired_difference(hard, hard + 0.01 + rng.normal(0, 0.01, (200, 1)))
     assert difference.mean == pytest.approx(0.01, abs=0.005)
     assert difference.interval.low > 0 and difference.p_value < 0.01
-    same = paired_bootstrap(hard, hard)
+    same = paired_difference(hard, hard)
     assert (same.mean, same.p_value) == (0.0, 1.0)
 
 
+def test_the_permutation_test_agrees_with_every_swap_counted():
+    gains = np.array([0.3, 0.1, -0.05, 0.2, 0.15])
+    means = [np.mean(gains * signs) for signs in itertools.product((1, -1), repeat=5)]
+    exact = np.mean(np.abs(means) >= gains.mean() - 1e-12)
+    found = paired_difference(np.zeros((5, 1)), gains[:, None], num_permutations=20_000).p_value
+    assert found == pytest.approx(exact, abs=0.01)
+
+
+def test_a_paired_difference_leaves_cells_without_a_figure_out_of_the_means():
+    a = np.array([[0.5], [np.nan], [0.7]])
+    b = np.array([[0.6], [0.9], [np.nan]])
+    difference = paired_difference(a, b)
+    assert (difference.a, difference.b) == (pytest.approx(0.6), pytest.approx(0.75))
+
+
 def test_a_paired_difference_needs_the_same_images():
-    with pytest.raises(ValueError, match="one length"):
-        paired_bootstrap(np.zeros(3), np.zeros(4))
+    with pytest.raises(ValueError, match="one shape"):
+        paired_difference(np.zeros((3, 1)), np.zeros((4, 1)))
     with pytest.raises(ValueError, match="no image"):
-        paired_bootstrap(np.array([np.nan]), np.array([1.0]))
+        paired_difference(np.array([[np.nan]]), np.array([[1.0]]))
