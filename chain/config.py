@@ -68,6 +68,8 @@ class DecodingConfig:
     """Longest caption, of the chain's last stage or of the one-stage model."""
     enable_constraints: bool = True
     """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
+    enable_refinement: bool = True
+    """With constraints: a checkpoint that was trained for it (box_noise) corrects the boxes in its tag stage."""
     enable_complete_captions: bool = False
     """With constraints: a caption ends only when it names every box that the stages before it found."""
     coordinate_window: int = 0

@@ -26,6 +26,7 @@ class AnswerRules:
         stage: decides what may stand between boxes.
         limits: smallest and largest coordinate in the image, (x_min, y_min, x_max, y_max).
         known: boxes of the stages before: written in this order in `tag`; in `cap` the only ones allowed, each once.
+        is_refined: the tag stage writes as many boxes as are known, but corrects them.
         known_tags: token ids of the known boxes' tags, for `cap`: right after one of these tags comes its own box.
         is_complete: a caption ends only when every known box is in it.
         window: how a coordinate of a new box is read from its distribution, see `read_coordinate`.
@@ -35,6 +36,7 @@ class AnswerRules:
     limits: Units
     known: tuple[Units, ...] = ()
     known_tags: tuple[tuple[int, ...], ...] = ()
+    is_refined: bool = False
     is_complete: bool = False
     window: int = 0
 
@@ -105,7 +107,7 @@ class AnswerGrammar:
         """Values of the next coordinate."""
         assert self.corners is not None
         written, rules = tuple(self.corners), self.rules
-        if rules.stage == "tag":
+        if rules.stage == "tag" and not rules.is_refined:
             return (rules.known[self.num_boxes][len(written)],)
         if rules.stage == "cap" and rules.known:
             fitting = (rules.known[index] for index in self._candidates())

@@ -32,11 +32,13 @@ class CheckpointMeta:
     Args:
         coordinates: how its boxes are spelled.
         mode: the stages it was trained for.
+        refines_boxes: its tag stage was trained to correct the boxes it is given.
         provenance: JSON-ready facts: data, steps, seed, versions, scores.
     """
 
     coordinates: Coordinates
     mode: ChainMode
+    refines_boxes: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -256,7 +258,10 @@ def read_meta(directory: str | Path) -> CheckpointMeta:
         if record["mode"] not in ("chain", "one_stage"):
             raise ValueError(f"unknown mode {record['mode']}")
         return CheckpointMeta(
-            coordinates=record["coordinates"], mode=record["mode"], provenance=dict(record.get("provenance") or {})
+            coordinates=record["coordinates"],
+            mode=record["mode"],
+            refines_boxes=bool(record.get("refines_boxes", False)),
+            provenance=dict(record.get("provenance") or {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read: {_first_line(error)}; train or copy the checkpoint again") from error

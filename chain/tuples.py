@@ -1,6 +1,7 @@
 """From a dataset (parquet with entities and captions) to the training tuples of the four stages."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ EntityOrder = Literal["caption", "left_to_right"]
 
 # How often the discovery stage has nothing to find, so that the model learns to say `None`.
 NOTHING_MISSING = 0.3
+MIN_ROUGH_SIDE = 0.005
 BOX_DECIMALS = 3  # a caption writes three; an entity's box must become the same tokens as its box in the caption
 COLUMNS = ("image_id", "uri", "width", "height", "entities", "caption")
 
@@ -77,7 +79,13 @@ def read_training_images(
 
 
 def make_examples(
-    image: TrainingImage, *, coordinates: Coordinates, mode: ChainMode, order: EntityOrder, seed: int
+    image: TrainingImage,
+    *,
+    coordinates: Coordinates,
+    mode: ChainMode,
+    order: EntityOrder,
+    seed: int,
+    box_noise: float = 0.0,
 ) -> tuple[StageExample, ...]:
     """The tuples of one image: four (`chain`), or the caption alone (`one_stage`).
 
@@ -87,18 +95,21 @@ def make_examples(
         mode: which stages.
         order: `caption` lists entities as the dataset does; `left_to_right` by x1, then y1, which gives the list
             one right order that can be learned.
-        seed: with the image id it decides what the discovery stage has to find.
+        seed: with the image id it decides what the discovery stage has to find, and the noise.
+        box_noise: see `roughen`; of the boxes that the tag stage is asked about.
     """
     codec = BoxCodec(coordinates=coordinates, width=image.width, height=image.height)
     instances = order_instances(image.instances, order=order)
-    known, missing = split_for_discovery(instances, rng=Random(f"{seed}/{image.image_id}"))
+    rng = Random(f"{seed}/{image.image_id}")
+    known, missing = split_for_discovery(instances, rng=rng)
     given: dict[StageName, Sequence[Instance]] = {"disc": known, "cap": instances}
     wanted: dict[StageName, Sequence[Instance]] = {"tag": instances, "disc": missing}
     boxes = [item.box for item in instances]
+    asked = [roughen(box, rng=rng, noise=box_noise) for box in boxes] if box_noise else boxes
     return tuple(
         StageExample(
             stage=stage,
-            prompt=build_prompt(stage, codec=codec, boxes=boxes, instances=given.get(stage, ())),
+            prompt=build_prompt(stage, codec=codec, boxes=asked, instances=given.get(stage, ())),
             answer=build_answer(
                 stage, codec=codec, boxes=boxes, instances=wanted.get(stage, ()), caption=image.caption
             ),
@@ -112,6 +123,24 @@ def order_instances(instances: Sequence[Instance], *, order: EntityOrder) -> tup
     if order == "caption":
         return tuple(instances)
     return tuple(sorted(instances, key=lambda item: (item.box.x1, item.box.y1, item.box.x2, item.box.y2)))
+
+
+def roughen(box: Box, *, rng: Random, noise: float) -> Box:
+    """A box as localization might have found it: centre shifted, sides scaled, inside the image.
+
+    Args:
+        box: the true one.
+        rng: decides.
+        noise: standard deviation of the shift as a share of the side, and of the logarithm of the scale.
+    """
+    spans = []
+    for low, high in ((box.x1, box.x2), (box.y1, box.y2)):
+        side = high - low
+        centre = (low + high) / 2 + rng.gauss(0.0, noise) * side
+        half = side * math.exp(rng.gauss(0.0, noise)) / 2
+        start = min(max(centre - half, 0.0), 1.0 - MIN_ROUGH_SIDE)
+        spans.append((start, max(min(centre + half, 1.0), start + MIN_ROUGH_SIDE)))
+    return Box(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
 
 
 def split_for_discovery(

@@ -14,6 +14,7 @@ from pancap.platform.console import Progress
 from pancap.platform.tracking import tracked_run
 
 if TYPE_CHECKING:
+    from pancap.scoring.comparison import Comparison
     from pancap.scoring.report import ScoreReport
 
 SHIPPED = "nano"
@@ -52,6 +53,7 @@ class QuickstartSummary:
     Args:
         out: run folder.
         reports: scores by what was scored.
+        staging: the shipped chain against its one-stage baseline, image by image.
         pictures: two box overlays.
         endpoint: what the endpoint answered.
         step_seconds: wall time by step.
@@ -59,6 +61,7 @@ class QuickstartSummary:
 
     out: Path
     reports: "dict[str, ScoreReport]"
+    staging: "Comparison"
     pictures: tuple[Path, ...]
     endpoint: dict[str, Any]
     step_seconds: dict[str, float]
@@ -68,6 +71,7 @@ class QuickstartSummary:
         return {
             "out": str(self.out),
             "scores": {name: report.to_dict() for name, report in self.reports.items()},
+            "staging": self.staging.to_dict(),
             "pictures": [str(path) for path in self.pictures],
             "endpoint": self.endpoint,
             "step_seconds": self.step_seconds,
@@ -78,9 +82,12 @@ class QuickstartSummary:
         from pancap.platform.comparison import comparison_table
 
         steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.step_seconds.items())
+        gain = self.staging.overall
+        span = f"[{gain.interval.low:+.1f}, {gain.interval.high:+.1f}]"
         lines = [
             "",
             comparison_table(self.reports),
+            f"four stages (nano) against one stage: {gain.mean:+.1f} {span}, p = {gain.p_value:.3f}",
             "",
             f"pictures    {'  '.join(str(path) for path in self.pictures)}",
             f"endpoint    answered in {self.endpoint['seconds']:.2f} s with {self.endpoint['num_entities']} entities",
@@ -140,6 +147,7 @@ def run_quickstart(
     summary = QuickstartSummary(
         out=road.out,
         reports=reports,
+        staging=_staging(reports),
         pictures=_pictures(road),
         endpoint=endpoint,
         step_seconds=road.seconds,
@@ -244,6 +252,13 @@ def _score(road: _Road) -> "dict[str, ScoreReport]":
             tracked.log_summary(reports[name].to_dict())
             tracked.log_scores({name: reports[name]})
     return reports
+
+
+def _staging(reports: "dict[str, ScoreReport]") -> "Comparison":
+    from pancap.scoring.comparison import ImageScores, compare_scores
+
+    one_stage, nano = (ImageScores.of_report(reports[name]) for name in ("one stage", "nano"))
+    return compare_scores(one_stage, nano, names=("one stage", "nano"))
 
 
 def _endpoint(road: _Road) -> dict[str, Any]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DATABASE = Path("runs") / "mlflow.db"
 EXPERIMENT = "pancap"
+# Without it MLflow's page opens on its view for language-model traces, where a training run is nowhere to be seen.
+_OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}
 MAX_PARAM_CHARS = 500  # MLflow's database refuses longer ones
 
 
@@ -110,7 +112,7 @@ def tracked_run(
         mlflow.set_tracking_uri(uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             location = (DEFAULT_DATABASE.parent / "artifacts").resolve().as_uri() if track is None else None
-            mlflow.create_experiment(EXPERIMENT, artifact_location=location)
+            mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_OPENS_ON_RUNS)
         mlflow.set_experiment(EXPERIMENT)
         active = mlflow.start_run(run_name=name, tags={"pancap.kind": kind, **_provenance(), **(tags or {})})
     except (mlflow.exceptions.MlflowException, OSError) as error:

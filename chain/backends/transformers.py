@@ -82,6 +82,7 @@ class TransformersBackend:
             limits=codec.limits(),
             known=tuple(codec.to_units(box) for box in boxes),
             known_tags=tuple(tuple(encode(self.checkpoint.tokenizer, tag)) for tag in tags),
+            is_refined=self.checkpoint.meta.refines_boxes and self.decoding.enable_refinement,
             is_complete=self.decoding.enable_complete_captions,
             window=self.decoding.coordinate_window,
         )

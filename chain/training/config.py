@@ -20,7 +20,8 @@ class LossConfig:
     cap: float = 2.0
     """Weight of the caption, in the chain and alone."""
     copied_coordinates: float = 0.1
-    """How much a coordinate counts in the tag and caption stages, where constrained decoding copies known boxes."""
+    """How much a coordinate counts where constrained decoding copies known boxes: in the caption, and in the tag stage
+    unless box_noise is set."""
     coordinate_sigma: float = 4.0
     """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
     giou: float = 0.5
@@ -53,6 +54,10 @@ class TrainConfig:
     """Sizes of a new model."""
     order: EntityOrder = "left_to_right"
     """Order in which entities are listed."""
+    box_noise: float = 0.0
+    """How rough the boxes in the tag stage's prompt are: shift of their centre as a share of their side, and logarithm
+    of their scale (standard deviations); its answer has the true ones, so that the stage learns to correct what
+    localization got roughly right. 0: boxes are copied, as published."""
     stages: Literal["mixed", "sequential"] = "mixed"
     """`mixed`: all stages in every step; `sequential`: an equal share of the steps for one stage after another."""
     steps: int = 1000
@@ -114,6 +119,8 @@ class TrainConfig:
             raise ValueError(
                 f"batch_size must be a multiple of num_workers, got {self.batch_size} and {self.num_workers}"
             )
+        if not 0 <= self.box_noise <= 1:
+            raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")
         if self.init and self.vision:
             raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 

@@ -83,10 +83,18 @@ class Encoder:
     order: EntityOrder
     max_tokens: int
     grid: int | None = None
+    box_noise: float = 0.0
 
     def encode(self, image: TrainingImage, *, index: int, seed: int) -> EncodedImage | None:
         """All branches of an image; None if one is longer than max_tokens (an image is never cut: R14)."""
-        examples = make_examples(image, coordinates=self.coordinates, mode=self.mode, order=self.order, seed=seed)
+        examples = make_examples(
+            image,
+            coordinates=self.coordinates,
+            mode=self.mode,
+            order=self.order,
+            seed=seed,
+            box_noise=self.box_noise,
+        )
         branches = []
         for example in examples:
             prompt = encode_prompt(self.tokenizer, example.prompt)

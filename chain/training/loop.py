@@ -15,6 +15,7 @@ from pancap.chain.tokenizer import TokenIds, token_ids
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
+from pancap.chain.training.loss import COPIED_STAGES
 from pancap.chain.training.pixels import open_pixels
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.states import TrainerState, latest_state, write_state
@@ -74,7 +75,12 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
     checkpoint = load_checkpoint(files.start)
     checkpoint.model.train()
     named = token_ids(checkpoint.tokenizer)
-    step = build_step(checkpoint.model, named=named, loss=config.loss)
+    step = build_step(
+        checkpoint.model,
+        named=named,
+        loss=config.loss,
+        copied_stages=("cap",) if config.box_noise else COPIED_STAGES,
+    )
     engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
     state = _resume(engine, config=config, files=files)
     pixels, refused = open_pixels(files.pixels)
@@ -119,6 +125,7 @@ class BatchSource:
             grid=int(checkpoint.image_px // checkpoint.model.config.vision_config.patch_size)
             if config.loss.patches
             else None,
+            box_noise=config.box_noise,
         )
         self._order: Iterator[tuple[int, int]] = image_order(len(images), seed=config.seed)
         for _ in range(drawn):
@@ -274,7 +281,10 @@ class Loop:
                 tokenizer=self._checkpoint.tokenizer,
                 directory=self._files.checkpoint,
                 meta=CheckpointMeta(
-                    coordinates=self._checkpoint.meta.coordinates, mode=self._config.mode, provenance=provenance
+                    coordinates=self._checkpoint.meta.coordinates,
+                    mode=self._config.mode,
+                    refines_boxes=self._config.box_noise > 0,
+                    provenance=provenance,
                 ),
             )
 

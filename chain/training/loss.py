@@ -3,14 +3,18 @@
 Legend: M supervised tokens, V vocabulary, B boxes, K = 1001 coordinate values.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pancap.chain.stages import StageName
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import STAGE_NAMES
 
 if TYPE_CHECKING:
     import torch
+
+COPIED_STAGES: tuple[StageName, ...] = ("tag", "cap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ def answer_loss(
     stages_M: "torch.Tensor",
     coordinates: range,
     config: LossConfig,
+    copied_stages: Sequence[StageName] = COPIED_STAGES,
 ) -> LossParts:
     """Loss over the supervised tokens of a batch.
 
@@ -49,13 +54,20 @@ def answer_loss(
         stages_M: index into STAGE_NAMES.
         coordinates: ids of the coordinate tokens, in order of value; empty in text form.
         config: weights.
+        copied_stages: where coordinates repeat what the prompt said; they count `config.copied_coordinates`.
     """
     import torch
 
     nll_M = torch.nn.functional.cross_entropy(logits_MV, targets_M, reduction="none")
     weights = torch.tensor([config.loc, config.tag, config.disc, config.cap, config.cap], device=logits_MV.device)
     counts = torch.bincount(stages_M, minlength=len(STAGE_NAMES)).clamp_min(1)
-    use_M = _use(targets_M, stages_M, coordinates=coordinates, copied=config.copied_coordinates)
+    use_M = _use(
+        targets_M,
+        stages_M,
+        coordinates=coordinates,
+        copied_stages=copied_stages,
+        copied=config.copied_coordinates,
+    )
     used = use_M.new_zeros(len(STAGE_NAMES)).index_add(0, stages_M, use_M).clamp_min(1e-6)
     share_M = use_M * (weights / used)[stages_M]
     giou = None
@@ -81,10 +93,20 @@ def answer_loss(
     )
 
 
-def _use(targets_M: "torch.Tensor", stages_M: "torch.Tensor", *, coordinates: range, copied: float) -> "torch.Tensor":
+def _use(
+    targets_M: "torch.Tensor",
+    stages_M: "torch.Tensor",
+    *,
+    coordinates: range,
+    copied_stages: Sequence[StageName],
+    copied: float,
+) -> "torch.Tensor":
     """How much each token counts within its stage: less where decoding copies the coordinate from a known box."""
+    import torch
+
     is_coordinate = (targets_M >= coordinates.start) & (targets_M < coordinates.stop)
-    is_copy = is_coordinate & ((stages_M == STAGE_NAMES.index("tag")) | (stages_M == STAGE_NAMES.index("cap")))
+    stages = torch.tensor([STAGE_NAMES.index(name) for name in copied_stages], device=stages_M.device)
+    is_copy = is_coordinate & torch.isin(stages_M, stages)
     return 1.0 - (1.0 - copied) * is_copy.float()
 
 

@@ -1,13 +1,15 @@
 """The one training step of the chain, in plain torch: a packed batch in, the loss and its parts out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pancap.chain.model import image_features
+from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import TreeBatch
-from pancap.chain.training.loss import LossParts, answer_loss
+from pancap.chain.training.loss import COPIED_STAGES, LossParts, answer_loss
 from pancap.chain.training.probe import build_probe, probe_loss
 from pancap.chain.training.tree import use_tree_attention
 
@@ -16,7 +18,13 @@ if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration
 
 
-def build_step(model: "LlavaForConditionalGeneration", *, named: TokenIds, loss: LossConfig) -> "torch.nn.Module":
+def build_step(
+    model: "LlavaForConditionalGeneration",
+    *,
+    named: TokenIds,
+    loss: LossConfig,
+    copied_stages: Sequence[StageName] = COPIED_STAGES,
+) -> "torch.nn.Module":
     """A module whose forward is one training step of `model` (a `TreeBatch` in, `LossParts` out).
 
     Parameters that no loss reaches are frozen, so that every trained one has a gradient in every step.
@@ -32,7 +40,7 @@ def build_step(model: "LlavaForConditionalGeneration", *, named: TokenIds, loss:
             self.probe = build_probe(model.config.text_config.hidden_size) if asks_patches else None
 
         def forward(self, batch: TreeBatch) -> LossParts:
-            return step_loss(self.model, batch, named=named, loss=loss, probe=self.probe)
+            return step_loss(self.model, batch, named=named, loss=loss, copied_stages=copied_stages, probe=self.probe)
 
     asks_patches = loss.patches > 0 and len(named.coordinates) > 0
     use_tree_attention(model)
@@ -48,6 +56,7 @@ def step_loss(
     *,
     named: TokenIds,
     loss: LossConfig,
+    copied_stages: Sequence[StageName] = COPIED_STAGES,
     probe: "torch.nn.Module | None" = None,
 ) -> LossParts:
     """Loss of a packed batch; scores are computed for the supervised tokens only.
@@ -57,6 +66,7 @@ def step_loss(
         batch: the packed images.
         named: ids of the special tokens.
         loss: weights.
+        copied_stages: see `answer_loss`.
         probe: asks the image tokens too (`chain.training.probe`).
     """
     embedded_TH = model.get_input_embeddings()(batch.ids_T)
@@ -77,6 +87,7 @@ def step_loss(
         stages_M=batch.stages_M,
         coordinates=named.coordinates,
         config=loss,
+        copied_stages=copied_stages,
     )
     if probe is None or not len(batch.patch_rows_Q):
         return parts

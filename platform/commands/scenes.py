@@ -16,7 +16,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     from pancap.engine.scenes.generate import generate_scenes
 
     with (
-        ray_session(),
+        ray_session(num_cpus=1),
         tracked_run(kind="scenes", name=f"scenes {settings.num}", config_text=config_text, track=track) as tracked,
         progress_bars() as report,
     ):

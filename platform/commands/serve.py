@@ -20,7 +20,7 @@ def run(*, overrides: Sequence[str], config: str | None) -> None:
     check_address(settings, api_key=api_key)
     load_captioner(settings.checkpoint)  # a missing checkpoint is refused here, not in a replica
     with (
-        ray_session(),
+        ray_session(num_cpus=1),
         running_endpoint(settings, build_app(settings, load=load_captioner, api_key=api_key), api_key=api_key) as url,
     ):
         print(f"serving {settings.checkpoint} at {url}")

@@ -18,7 +18,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     from pancap.chain.training.run import run_training
 
     with (
-        ray_session() if settings.num_workers else nullcontext(),
+        ray_session(num_cpus=settings.num_workers) if settings.num_workers else nullcontext(),
         tracked_run(
             kind="training", name=f"train {Path(settings.out).name}", config_text=config_text, track=track
         ) as tracked,

@@ -65,6 +65,16 @@ def test_the_tag_stage_names_the_given_boxes_in_order_and_ends(known, seed):
 
 @settings(max_examples=40)
 @given(known=KNOWN, seed=st.integers(0, 10**6))
+def test_a_refining_tag_stage_writes_as_many_boxes_as_it_was_given_all_valid(known, seed):
+    rules = AnswerRules(stage="tag", limits=(0, 100, 1000, 900), known=tuple(known), is_refined=True)
+    ids = write(rules, seed=seed, num_tokens=1000)
+    assert len(boxes_of(ids)) == len(known)
+    assert ids[-1] == IDS.eos
+    assert all(0 <= x1 < x2 <= 1000 and 100 <= y1 < y2 <= 900 for x1, y1, x2, y2 in boxes_of(ids))
+
+
+@settings(max_examples=40)
+@given(known=KNOWN, seed=st.integers(0, 10**6))
 def test_the_caption_stage_writes_known_boxes_only(known, seed):
     rules = AnswerRules(stage="cap", limits=(0, 0, 1000, 1000), known=tuple(known))
     written = boxes_of(write(rules, seed=seed))

@@ -11,7 +11,7 @@ from pancap.configs import UsageError
 
 @pytest.fixture
 def saved(token_checkpoint, tmp_path):
-    meta = CheckpointMeta(coordinates="tokens", mode="chain", provenance={"steps": 3})
+    meta = CheckpointMeta(coordinates="tokens", mode="chain", refines_boxes=True, provenance={"steps": 3})
     return save_checkpoint(
         token_checkpoint.model, tokenizer=token_checkpoint.tokenizer, directory=tmp_path / "checkpoint", meta=meta
     )
@@ -19,7 +19,9 @@ def saved(token_checkpoint, tmp_path):
 
 def test_a_checkpoint_comes_back_bit_equal(token_checkpoint, saved):
     loaded = load_checkpoint(saved)
-    assert loaded.meta == CheckpointMeta(coordinates="tokens", mode="chain", provenance={"steps": 3})
+    assert loaded.meta == CheckpointMeta(
+        coordinates="tokens", mode="chain", refines_boxes=True, provenance={"steps": 3}
+    )
     assert loaded.tokenizer.get_vocab() == token_checkpoint.tokenizer.get_vocab()
     for name, weight in token_checkpoint.model.state_dict().items():
         assert torch.equal(weight, loaded.model.state_dict()[name]), name

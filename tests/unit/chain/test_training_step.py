@@ -138,6 +138,18 @@ def test_a_near_coordinate_costs_less_than_a_far_one():
     assert losses[0] < losses[1] < losses[2]
 
 
+def test_a_copied_coordinate_counts_less_than_one_that_must_be_found():
+    coordinates = range(10, 1011)
+    targets = torch.tensor([5, 10 + 100, 10 + 100, 10 + 300, 10 + 300])
+    logits = torch.zeros(5, 1011)
+    logits[0, 5] = 20.0  # the word is right, the box is not
+    stages = torch.full((5,), STAGE_NAMES.index("tag"))
+    settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": LossConfig()}
+    copied = answer_loss(logits, **settings).total
+    found = answer_loss(logits, **settings, copied_stages=("cap",)).total
+    assert 0 < copied < 0.5 * found
+
+
 @pytest.mark.parametrize(
     ("box", "other", "expected"),
     [

@@ -13,6 +13,7 @@ from pancap.chain.tuples import (
     make_examples,
     order_instances,
     read_training_images,
+    roughen,
     split_for_discovery,
 )
 from pancap.configs import UsageError
@@ -60,6 +61,27 @@ def test_the_four_examples_agree_with_each_other(squares_parquet):
     assert set(known) | set(found) == set(tagged)
     for box in boxes:
         assert codec.render_box(box) in by_stage["cap"].answer, "the caption's box must be a copy of the prompt's"
+
+
+def test_box_noise_makes_the_tag_prompt_rough_and_leaves_every_answer_true(squares_parquet):
+    image = max(read_training_images(squares_parquet), key=lambda row: len(row.instances))
+    settings = {"coordinates": "tokens", "mode": "chain", "order": "left_to_right", "seed": 3}
+    plain = {example.stage: example for example in make_examples(image, **settings)}
+    rough = {example.stage: example for example in make_examples(image, **settings, box_noise=0.3)}
+    assert {stage: example.answer for stage, example in rough.items()} == {
+        stage: example.answer for stage, example in plain.items()
+    }
+    assert rough["tag"].prompt != plain["tag"].prompt
+    assert all(rough[stage] == plain[stage] for stage in ("loc", "disc", "cap"))
+
+
+@pytest.mark.parametrize("box", [Box(0.0, 0.0, 1.0, 1.0), Box(0.999, 0.0, 1.0, 0.001), Box(0.2, 0.3, 0.4, 0.9)])
+def test_rough_boxes_stay_inside_the_image_and_scatter_around_the_true_one(box):
+    rng = Random(0)
+    found = [roughen(box, rng=rng, noise=0.2) for _ in range(2000)]
+    assert all(0 <= item.x1 < item.x2 <= 1 and 0 <= item.y1 < item.y2 <= 1 for item in found)
+    centre = sum((item.x1 + item.x2) / 2 for item in found) / len(found)
+    assert centre == pytest.approx((box.x1 + box.x2) / 2, abs=0.05 * (box.x2 - box.x1) + 0.005)
 
 
 def test_one_stage_asks_for_the_same_caption_with_no_instances(squares_parquet):
