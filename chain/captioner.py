@@ -52,10 +52,19 @@ class Captioner:
         backend: runs the model.
         mode: the stages to go through.
         batch_size: images in flight.
+        same_tag_max_iou: see `merge_answer`.
     """
 
-    def __init__(self, backend: Backend[Any], *, mode: ChainMode = "chain", batch_size: int = 16) -> None:
+    def __init__(
+        self,
+        backend: Backend[Any],
+        *,
+        mode: ChainMode = "chain",
+        batch_size: int = 16,
+        same_tag_max_iou: float = 1.0,
+    ) -> None:
         """Keeps its parts."""
+        self.same_tag_max_iou = same_tag_max_iou
         self.backend = backend
         self.mode: ChainMode = mode
         self.batch_size = batch_size
@@ -97,7 +106,13 @@ class Captioner:
         written = self.backend.answer(encoded, questions)
         answers |= {question.image: answer for question, answer in zip(questions, written, strict=True)}
         return [
-            merge_answer(stage, state, answers[index], codec=encoded.codecs[index])
+            merge_answer(
+                stage,
+                state,
+                answers[index],
+                codec=encoded.codecs[index],
+                same_tag_max_iou=self.same_tag_max_iou,
+            )
             for index, state in enumerate(states)
         ]
 
@@ -124,10 +139,12 @@ def load_captioner(
     from pancap.chain.model import load_checkpoint
 
     checkpoint = load_checkpoint(directory)
+    decoding = decoding or DecodingConfig()
     return Captioner(
         TransformersBackend(checkpoint, decoding=decoding),
         mode=checkpoint.meta.mode if mode == "checkpoint" else mode,
         batch_size=batch_size,
+        same_tag_max_iou=decoding.same_tag_max_iou if checkpoint.meta.refines_boxes else 1.0,
     )
 
 

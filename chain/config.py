@@ -70,6 +70,8 @@ class DecodingConfig:
     """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
     enable_refinement: bool = True
     """With constraints: a checkpoint that was trained for it (box_noise) corrects the boxes in its tag stage."""
+    same_tag_max_iou: float = 0.8
+    """Corrected boxes can fall together: of two instances of one tag whose IoU is above this only the first stays."""
     enable_complete_captions: bool = False
     """With constraints: a caption ends only when it names every box that the stages before it found."""
     coordinate_window: int = 0
@@ -83,6 +85,8 @@ class DecodingConfig:
             value = self.max_new_tokens(name)
             if value < 1:
                 raise ValueError(f"max_new_tokens_{name} must be >= 1, got {value}; set a positive number")
+        if not 0 < self.same_tag_max_iou <= 1:
+            raise ValueError(f"same_tag_max_iou must be in 0..1, got {self.same_tag_max_iou}; 1 keeps all")
         if self.coordinate_window < 0:
             raise ValueError(f"coordinate_window must be >= 0, got {self.coordinate_window}; 0 is the plain choice")
 

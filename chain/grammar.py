@@ -26,6 +26,7 @@ class AnswerRules:
         stage: decides what may stand between boxes.
         limits: smallest and largest coordinate in the image, (x_min, y_min, x_max, y_max).
         known: boxes of the stages before: written in this order in `tag`; in `cap` the only ones allowed, each once.
+        nothing: ids that begin the discovery stage's `None`, which is no caption.
         is_refined: the tag stage writes as many boxes as are known, but corrects them.
         known_tags: token ids of the known boxes' tags, for `cap`: right after one of these tags comes its own box.
         is_complete: a caption ends only when every known box is in it.
@@ -37,6 +38,7 @@ class AnswerRules:
     known: tuple[Units, ...] = ()
     known_tags: tuple[tuple[int, ...], ...] = ()
     is_refined: bool = False
+    nothing: tuple[int, ...] = ()
     is_complete: bool = False
     window: int = 0
 
@@ -84,6 +86,8 @@ class AnswerGrammar:
             banned.append(ids.eos)
             if not self.words:
                 banned.append(ids.box)
+        if self.rules.stage == "cap" and not self.words:
+            banned += self.rules.nothing
         if self.rules.stage == "cap" and self.rules.known:
             if not self.waiting:
                 banned.append(ids.box)

@@ -1,6 +1,7 @@
 """The chain's model: transformers' LLaVA, its checkpoints on disk, nothing of our own in the forward pass."""
 
 import dataclasses
+import errno
 import json
 import math
 from collections.abc import Mapping
@@ -173,6 +174,7 @@ def save_checkpoint(
         storage: dtype of the file; half of float32's size is enough for a finished model.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = Path(directory)
@@ -184,7 +186,10 @@ def save_checkpoint(
         for name, value in model.state_dict().items()
         if name != "lm_head.weight" and value.is_floating_point()
     }
-    save_file(weights, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    try:
+        save_file(weights, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(folder / WEIGHTS_FILE)) from error
     model.config.architectures = ["LlavaForConditionalGeneration"]
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)

@@ -127,8 +127,17 @@ def prompt_of(stage: StageName, state: ChainState, *, codec: BoxCodec) -> str:
     return build_prompt(stage, codec=codec, boxes=state.boxes, instances=state.instances)
 
 
-def merge_answer(stage: StageName, state: ChainState, answer: str, *, codec: BoxCodec) -> ChainState:
+def merge_answer(
+    stage: StageName, state: ChainState, answer: str, *, codec: BoxCodec, same_tag_max_iou: float = 1.0
+) -> ChainState:
     """What is known after a stage has answered; never raises, whatever the answer.
+
+    Args:
+        stage: which one.
+        state: what was known.
+        answer: the model's text.
+        codec: reads its boxes.
+        same_tag_max_iou: of two instances of one tag whose IoU is above this the later one is dropped.
 
     Source: paper section 4: boxes, then tags with boxes, are parsed up to the first malformed entry, exact
     duplicates dropped; newly discovered instances are appended.
@@ -137,8 +146,16 @@ def merge_answer(stage: StageName, state: ChainState, answer: str, *, codec: Box
     if stage == "loc":
         return replace(state, boxes=codec.parse_boxes(answer))
     if stage == "tag":
-        return replace(state, instances=codec.parse_instances(answer))
+        return replace(state, instances=_distinct(codec.parse_instances(answer), same_tag_max_iou))
     if stage == "disc":
         found = codec.parse_instances(answer)
-        return replace(state, instances=tuple(dict.fromkeys((*state.instances, *found))))
+        return replace(state, instances=_distinct((*state.instances, *found), same_tag_max_iou))
     return replace(state, caption=codec.from_model(answer))
+
+
+def _distinct(instances: Sequence[Instance], same_tag_max_iou: float) -> tuple[Instance, ...]:
+    kept: list[Instance] = []
+    for item in dict.fromkeys(instances):
+        if not any(item.tag == other.tag and item.box.iou(other.box) > same_tag_max_iou for other in kept):
+            kept.append(item)
+    return tuple(kept)

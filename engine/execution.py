@@ -123,7 +123,7 @@ def _data_context(job: RowsJob) -> "Iterator[DataContext]":
     library_logger = logging.getLogger("ray.data")  # given its level when ray.data is imported, so set here
     level = library_logger.level
     DataContext._set_current(context)
-    library_logger.setLevel(logging.ERROR)
+    library_logger.setLevel(logging.CRITICAL)  # what fails is told once, by us
     try:
         yield context
     finally:
@@ -195,8 +195,12 @@ def _watch(thread: threading.Thread, *, job: RowsJob, on_progress: Progress | No
 
 def describe_failure(error: BaseException) -> str:
     """The cause of a failed execution as one sentence, without Ray's remote traces."""
-    text = str(error)
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    text = "\n".join(str(link) for link in chain)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [line for line in lines if line.split(":", 1)[0].endswith(("Error", "Exception")) and ": " in line]
-    chosen = named[-1] if named else (lines[0] if lines else type(error).__name__)
+    full_disk = [line for line in lines if "No space left on device" in line]
+    chosen = full_disk[-1] if full_disk else named[-1] if named else (lines[0] if lines else type(error).__name__)
     return f"the execution failed: {chosen[:300]}"

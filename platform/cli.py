@@ -43,6 +43,8 @@ score_app = typer.Typer(
 )
 app.add_typer(score_app, name="score")
 
+_FULL_DISK_TEXTS = ("No space left on device", "database or disk is full", "PytorchStreamWriter failed writing file")
+
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[key=value]...", help="Settings; see `pancap config`.")]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file or preset name; key=value wins over it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -272,15 +274,28 @@ def main() -> None:
         _fail(str(error), 3)
     except StoppedError as error:
         _fail(str(error), 4)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _fail(f"no space left on the disk while writing {error.filename or 'output'}; free some, then run it again", 4)
     except Exception as error:
+        if path := _full_disk(error):
+            _fail(f"no space left on the disk while writing {path}; free some, then run it again", 4)
         # Typer's own usage errors (unknown option, missing argument) carry their exit code and message.
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), error.exit_code)
+
+
+def _full_disk(error: BaseException) -> str | None:
+    """What was being written when the disk was full; None if that is not what went wrong.
+
+    Only Python's own files raise OSError with a number; Rust, SQL and C++ writers say it in their texts.
+    """
+    names: list[str] = []
+    is_full = False
+    link: BaseException | None = error
+    while link is not None:
+        is_full |= getattr(link, "errno", None) == errno.ENOSPC or any(text in str(link) for text in _FULL_DISK_TEXTS)
+        names += [str(name)] if (name := getattr(link, "filename", None)) else []
+        link = link.__cause__ or link.__context__
+    return (names[0] if names else "output") if is_full else None
 
 
 def _fail(message: str, code: int) -> None:

@@ -35,7 +35,8 @@ def ray_session(address: str | None = None, *, num_cpus: float = 0) -> Iterator[
         return
     import ray.data
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # given its level when ray.data is imported, so set here
+    # Given its level when ray.data is imported, so set here; what fails is told once, by the command.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     address = address or os.environ.get("RAY_ADDRESS")  # set inside a Ray job; Ray refuses num_cpus beside it
     try:
         if address:

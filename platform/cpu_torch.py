@@ -1,15 +1,17 @@
-"""Lets torchvision and torchaudio load beside a CPU-only PyTorch.
+"""Lets torchvision, torchaudio and what needs torchcodec load beside a CPU-only PyTorch.
 
 Their wheels on the package index are built for CUDA. With a CPU build of PyTorch their compiled operators do not
 load: `import torchvision` raises `operator torchvision::nms does not exist`, `import torchaudio` an `OSError` over
 `libc10_cuda.so`, and with them every model class of transformers and every multimodal model of vLLM fails to import.
 PyTorch runs the entry points of group `torch.backends` at the end of `import torch`, in every process; `register` is
 one of them (see `pyproject.toml`). It defines the operators that torchvision's Python code needs at import (`nms` with
-a real CPU implementation) and makes torchaudio run without its compiled part.
+a real CPU implementation), makes torchaudio run without its compiled part, and makes torchcodec, which vLLM can do
+without, fail with the ImportError that vLLM expects.
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -20,15 +22,14 @@ _LIBRARIES: list[Any] = []  # torch.library drops the definitions when the Libra
 
 
 def register() -> None:
-    """Makes CUDA-built torchvision and torchaudio importable; does nothing where torch has CUDA."""
+    """Makes CUDA-built wheels importable, or harmless; does nothing where torch has CUDA."""
     import torch
 
     if torch.version.cuda is not None:
         return
     if find_spec("torchvision") is not None and not torch._C._dispatch_has_kernel("torchvision::nms"):
         _LIBRARIES.append(_define_torchvision_ops())
-    if find_spec("torchaudio") is not None:
-        sys.meta_path.insert(0, _TorchaudioExtensionFinder())
+    sys.meta_path.insert(0, _GuardingFinder())
 
 
 def greedy_nms(boxes_N4: Any, scores_N: Any, iou_threshold: float) -> Any:
@@ -67,26 +68,36 @@ def _define_torchvision_ops() -> Any:
     return library
 
 
-class _TorchaudioExtensionFinder(MetaPathFinder):
-    """Loads `torchaudio._extension.utils`, then lets a library that cannot load count as absent.
-
-    torchaudio runs without its compiled part when the file is missing, but not when it fails to load.
-    """
+class _GuardingFinder(MetaPathFinder):
+    """Loads some modules with a guard around their execution."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Answers for that one module only."""
-        if fullname != "torchaudio._extension.utils":
-            return None
-        spec = PathFinder.find_spec(fullname, path)
-        if spec is not None and spec.loader is not None:
-            run_module = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                run_module(module)
-                module._load_lib = _absent_if_unloadable(module._load_lib)  # type: ignore[attr-defined]
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        """Answers for the modules of `_GUARDS` only."""
+        guard = _GUARDS.get(fullname)
+        spec = PathFinder.find_spec(fullname, path) if guard else None
+        if guard is not None and spec is not None and spec.loader is not None:
+            spec.loader.exec_module = partial(guard, spec.loader.exec_module)  # type: ignore[method-assign]
         return spec
+
+
+def _run_torchaudio_utils(run_module: Callable[[ModuleType], None], module: ModuleType) -> None:
+    """torchaudio runs without its compiled part when the file is missing, but not when it fails to load."""
+    run_module(module)
+    module._load_lib = _absent_if_unloadable(module._load_lib)  # type: ignore[attr-defined]
+
+
+def _run_torchcodec(run_module: Callable[[ModuleType], None], module: ModuleType) -> None:
+    """vLLM goes on without torchcodec when its import fails as imports do, but not on an OSError."""
+    try:
+        run_module(module)
+    except OSError as error:
+        raise ImportError(f"torchcodec is built for CUDA, this PyTorch is not ({error})") from error
+
+
+_GUARDS: dict[str, Callable[[Callable[[ModuleType], None], ModuleType], None]] = {
+    "torchaudio._extension.utils": _run_torchaudio_utils,
+    "torchcodec": _run_torchcodec,
+}
 
 
 def _absent_if_unloadable(load_lib: Callable[[str], bool]) -> Callable[[str], bool]:

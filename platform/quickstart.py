@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pancap.configs import UsageError, load_config
 from pancap.platform.cluster import ray_session
 from pancap.platform.console import Progress
-from pancap.platform.tracking import tracked_run
+from pancap.platform.tracking import runs_page, tracked_run
 
 if TYPE_CHECKING:
     from pancap.scoring.comparison import Comparison
@@ -57,6 +57,7 @@ class QuickstartSummary:
         pictures: two box overlays.
         endpoint: what the endpoint answered.
         step_seconds: wall time by step.
+        runs_page: where MLflow's page lists the runs.
     """
 
     out: Path
@@ -65,6 +66,7 @@ class QuickstartSummary:
     pictures: tuple[Path, ...]
     endpoint: dict[str, Any]
     step_seconds: dict[str, float]
+    runs_page: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -95,7 +97,8 @@ class QuickstartSummary:
             f"everything  {self.out}",
             "",
             "next",
-            "  .venv/bin/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db    # the runs, at http://127.0.0.1:5000",
+            "  .venv/bin/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db",
+            f"      then look at http://127.0.0.1:5000{self.runs_page}",
             "  .venv/bin/pancap serve checkpoint=nano port=8000                    # keep the endpoint up",
             f"  .venv/bin/pancap caption checkpoint={self.out}/train/checkpoint images=DIR out=captions",
         ]
@@ -151,6 +154,7 @@ def run_quickstart(
         pictures=_pictures(road),
         endpoint=endpoint,
         step_seconds=road.seconds,
+        runs_page=runs_page(),
     )
     (road.out / "summary.json").write_text(json.dumps(summary.to_dict(), indent=1), encoding="utf-8")
     return summary
@@ -249,8 +253,7 @@ def _score(road: _Road) -> "dict[str, ScoreReport]":
         reports[name] = score_files(_captions(road, name), reference, settings)
         with tracked_run(kind="scoring", name=f"{road.out.name} {name}", config_text=text) as tracked:
             tracked.log_dataset(reference, role="reference")
-            tracked.log_summary(reports[name].to_dict())
-            tracked.log_scores({name: reports[name]})
+            tracked.log_report(name, reports[name])
     return reports
 
 

@@ -22,6 +22,7 @@ DEFAULT_DATABASE = Path("runs") / "mlflow.db"
 EXPERIMENT = "pancap"
 # Without it MLflow's page opens on its view for language-model traces, where a training run is nowhere to be seen.
 _OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}
+SCORES_FILE = "scores.json"
 MAX_PARAM_CHARS = 500  # MLflow's database refuses longer ones
 
 
@@ -66,6 +67,12 @@ class Run:
         self.log_metrics({key: value for key, value in flatten(summary).items() if _is_number(value)})
         self._try(lambda mlflow: mlflow.log_dict(dict(summary), "summary.json"))
 
+    def log_report(self, name: str, report: "ScoreReport") -> None:
+        """A score report: figures, the chart, and every image's figures in SCORES_FILE, which `compare` reads."""
+        self.log_summary(report.to_dict())
+        self.log_text(report.to_json(), SCORES_FILE)
+        self.log_scores({name: report})
+
     def log_scores(self, reports: Mapping[str, "ScoreReport"]) -> None:
         """The five-dimension chart of one or more score reports, by the name of what was scored."""
         from pancap.platform.charts import five_dimensions_chart
@@ -81,10 +88,10 @@ class Run:
 
         try:
             log(mlflow)
-        except (mlflow.exceptions.MlflowException, OSError) as error:
+        except Exception as error:  # whatever the server or its database says, the run goes on
             self._has_failed = True
-            first_line = str(error).splitlines()[0][:200]
-            print(f"pancap: tracking stopped ({first_line}); the run goes on", file=sys.stderr)
+            first_line = (str(error) or type(error).__name__).splitlines()[0]
+            print(f"pancap: tracking stopped ({first_line[:200]}); the run goes on", file=sys.stderr)
 
 
 @contextmanager
@@ -115,8 +122,9 @@ def tracked_run(
             mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_OPENS_ON_RUNS)
         mlflow.set_experiment(EXPERIMENT)
         active = mlflow.start_run(run_name=name, tags={"pancap.kind": kind, **_provenance(), **(tags or {})})
-    except (mlflow.exceptions.MlflowException, OSError) as error:
-        print(f"pancap: not tracked, {uri} does not answer ({str(error).splitlines()[0][:200]})", file=sys.stderr)
+    except Exception as error:  # whatever the server or its database says, the run goes on
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        print(f"pancap: not tracked, {uri} does not answer ({first_line[:200]})", file=sys.stderr)
         yield Run(run_id=None, uri=None)
         return
     run = Run(run_id=active.info.run_id, uri=uri)
@@ -130,6 +138,14 @@ def tracked_run(
         status = "FINISHED"
     finally:
         run._try(lambda mlflow: mlflow.end_run(status))
+
+
+def runs_page() -> str:
+    """Path of the runs' list in MLflow's own page; its start page shows language-model traces instead."""
+    import mlflow
+
+    experiment = mlflow.MlflowClient(_default_uri()).get_experiment_by_name(EXPERIMENT)
+    return f"/#/experiments/{experiment.experiment_id}/runs" if experiment else "/"
 
 
 def artifact_of_run(run_id: str, file: str, *, track: str | None = None) -> Path:

@@ -12,7 +12,7 @@ from pancap.chain.config import DecodingConfig
 from pancap.chain.decoding import Branch, decode_branches, encode_prefix
 from pancap.chain.grammar import AnswerRules
 from pancap.chain.images import to_pixels
-from pancap.chain.stages import ChainState, StageName, prompt_of
+from pancap.chain.stages import NO_INSTANCES, ChainState, StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_prompt
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class TransformersBackend:
             limits=codec.limits(),
             known=tuple(codec.to_units(box) for box in boxes),
             known_tags=tuple(tuple(encode(self.checkpoint.tokenizer, tag)) for tag in tags),
+            nothing=tuple(encode(self.checkpoint.tokenizer, NO_INSTANCES)[:1]),
             is_refined=self.checkpoint.meta.refines_boxes and self.decoding.enable_refinement,
             is_complete=self.decoding.enable_complete_captions,
             window=self.decoding.coordinate_window,

@@ -39,7 +39,7 @@ def cache_pixels(
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.stem}.{os.getpid()}.npy")
-    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(images), image_px, image_px, 3))
+    pixels = _new_map(partial, shape=(len(images), image_px, image_px, 3))
     refused: dict[str, str] = {}
 
     def decode(index: int) -> None:
@@ -60,6 +60,18 @@ def cache_pixels(
     partial.replace(path)
     done.write_text(json.dumps({"refused": refused}))
     return path
+
+
+def _new_map(path: Path, *, shape: tuple[int, ...]) -> np.ndarray:
+    """A new memory map whose bytes are there: a map on a disk that is full kills the process when it is written to."""
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return pixels
 
 
 def open_pixels(path: str | Path) -> tuple[np.ndarray, frozenset[int]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pancap.configs import UsageError, published_results
-from pancap.platform.commands.score import SCORES_FILE
 from pancap.platform.console import progress_bars, show
-from pancap.platform.tracking import artifact_of_run
+from pancap.platform.tracking import SCORES_FILE, artifact_of_run
 
 if TYPE_CHECKING:
     from pancap.scoring.comparison import Comparison, ImageScores

@@ -1,14 +1,11 @@
 """`pancap score`: PancapScore of candidate captions against references."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pancap.configs import UsageError, load_config
 from pancap.platform.console import progress_bars, show
 from pancap.platform.tracking import tracked_run
-
-SCORES_FILE = "scores.json"
 
 
 def run(
@@ -31,7 +28,6 @@ def run(
         raise UsageError(f"folder {out.parent} does not exist; make it first, so that no work is lost at the end")
     with progress_bars() as progress:
         report = score_files(candidate, reference, settings, on_progress=progress)
-    scores = json.dumps(report.to_dict() | {"images": report.images_to_dict()}, indent=1) + "\n"
     with tracked_run(
         kind="scoring",
         name=f"score {candidate.name}",
@@ -41,9 +37,7 @@ def run(
     ) as tracked:
         tracked.log_dataset(candidate, role="candidate")
         tracked.log_dataset(reference, role="reference")
-        tracked.log_summary(report.to_dict())
-        tracked.log_scores({candidate.stem: report})
-        tracked.log_text(scores, SCORES_FILE)
+        tracked.log_report(candidate.stem, report)
     if out:
-        out.write_text(scores, encoding="utf-8")
+        out.write_text(report.to_json(), encoding="utf-8")
     show(report, as_json=as_json)

@@ -56,3 +56,10 @@ def test_torchvision_imports_and_suppresses_in_a_fresh_process():
 def test_torchaudio_imports_in_a_fresh_process():
     done = subprocess.run([sys.executable, "-c", "import torchaudio"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(find_spec("torchcodec") is None, reason="needs torchcodec")
+def test_torchcodec_loads_or_fails_as_an_import_in_a_fresh_process():
+    program = "try:\n    import torchcodec\nexcept ImportError as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
