@@ -12,6 +12,8 @@ from pancap.scoring.score import score_captions
 class PancapScore:
     """update / merge / compute / reset over `score_captions`; workers' metrics merge in any order.
 
+    It keeps captions, not sums: intervals and the judge's batches need all of them. docs/SCORING.md has more examples.
+
     Args:
         config: rules, judge, encoder, intervals; the defaults if None.
 
@@ -20,6 +22,11 @@ class PancapScore:
         >>> metric.update({"1.jpg": "A dog [[0.1, 0.1, 0.9, 0.9]]."}, {"1.jpg": "A dog [[0.1, 0.1, 0.9, 0.9]]."})
         >>> metric.compute().dimensions["tag"].f1
         1.0
+        >>> other = PancapScore(metric.config)
+        >>> other.update({"2.jpg": "A cat [[0.1, 0.1, 0.9, 0.9]]."}, {"2.jpg": "A dog [[0.1, 0.1, 0.9, 0.9]]."})
+        >>> metric.merge(other)
+        >>> metric.compute().n, metric.compute().dimensions["tag"].f1
+        (2, 0.5)
     """
 
     def __init__(self, config: ScoreConfig | None = None) -> None:

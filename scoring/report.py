@@ -1,13 +1,15 @@
 """The result of a scoring run: means over images, their intervals, and what produced them."""
 
 import importlib.metadata
+import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from pancap.scoring.judges.base import StepReplies
 from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS, Dimension, ImageScore, Interval, combine
 from pancap.scoring.statistics import bootstrap_means, column_means, interval_95, overall_of_means
 
@@ -44,8 +46,11 @@ class ScoreReport:
         n: images scored.
         n_invalid: of them, candidates that were empty (scored 0, never left out).
         missing: images that only one side has; only with `allow_missing`.
+        unjudged: images left out because the judge could not read one of their captions.
         words_per_caption, reference_words_per_caption: means, boxes left out.
         judge, rules, encoder: what the figures were made with.
+        judge_replies: how many replies of its model each step needed, and how many were invalid; empty without a model.
+        judge_notes: what a reader must know of how the figures were judged.
         versions: of the packages that matter.
     """
 
@@ -57,11 +62,14 @@ class ScoreReport:
     n: int
     n_invalid: int
     missing: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     words_per_caption: float
     reference_words_per_caption: float
     judge: str
     rules: str
     encoder: str
+    judge_replies: Mapping[str, StepReplies] = field(default_factory=dict)
+    judge_notes: tuple[str, ...] = ()
     versions: Mapping[str, str]
 
     @property
@@ -75,6 +83,12 @@ class ScoreReport:
             notes.append(f"no caption on either side has {', '.join(absent)}: overall is scaled up from the rest")
         if self.n_invalid:
             notes.append(f"{self.n_invalid} of {self.n} candidates are empty and score 0")
+        if self.unjudged:
+            notes.append(f"{len(self.unjudged)} images were left out: the judge could not read one of their captions")
+        invalid = [f"{step.num_invalid} of {step.num} of {name}" for name, step in self.judge_replies.items()]
+        if invalid:
+            notes.append(f"invalid replies of the judge's model, left out: {', '.join(invalid)}")
+        notes += self.judge_notes
         if self.missing:
             notes.append(f"{len(self.missing)} images stand on one side only and were left out")
         if self.encoder == "none":
@@ -105,11 +119,13 @@ class ScoreReport:
             "n": self.n,
             "n_invalid": self.n_invalid,
             "missing": list(self.missing),
+            "unjudged": list(self.unjudged),
             "words_per_caption": self.words_per_caption,
             "reference_words_per_caption": self.reference_words_per_caption,
             "judge": self.judge,
             "rules": self.rules,
             "encoder": self.encoder,
+            "judge_replies": {name: step.to_dict() for name, step in self.judge_replies.items()},
             "versions": dict(self.versions),
             "notes": list(self.notes),
         }
@@ -117,6 +133,10 @@ class ScoreReport:
     def images_to_dict(self) -> dict[str, Any]:
         """JSON-ready figures of each image."""
         return {image: score.to_dict() for image, score in self.images.items()}
+
+    def to_json(self) -> str:
+        """Everything as one JSON text, the images' figures under `images`: what `comparison.read_scores` reads."""
+        return json.dumps(self.to_dict() | {"images": self.images_to_dict()}, indent=1) + "\n"
 
     def render(self) -> str:
         """A table for a terminal, in percent."""
@@ -145,7 +165,10 @@ def build_report(
     seed: int,
     reference_words: int,
     missing: tuple[str, ...] = (),
+    unjudged: tuple[str, ...] = (),
     judge: str,
+    judge_replies: Mapping[str, StepReplies] | None = None,
+    judge_notes: tuple[str, ...] = (),
     rules: str,
     encoder: str,
 ) -> ScoreReport:
@@ -156,8 +179,10 @@ def build_report(
         bootstrap: resamples; 0 for no intervals.
         seed: of the resampling.
         reference_words: words of all references together.
-        missing: images left out.
+        missing: images that only one side has.
+        unjudged: images that the judge could not read.
         judge, rules, encoder: what the figures were made with.
+        judge_replies, judge_notes: see `ScoreReport`.
     """
     f1_ND = f1_matrix(images)
     samples_BD = bootstrap_means(f1_ND, num_resamples=bootstrap, seed=seed)
@@ -178,11 +203,14 @@ def build_report(
         n=len(images),
         n_invalid=sum(not score.is_valid for score in images.values()),
         missing=missing,
+        unjudged=unjudged,
         words_per_caption=sum(score.num_words for score in images.values()) / max(1, len(images)),
         reference_words_per_caption=reference_words / max(1, len(images)),
         judge=judge,
         rules=rules,
         encoder=encoder,
+        judge_replies=judge_replies or {},
+        judge_notes=judge_notes,
         versions=_versions(),
     )
 

@@ -122,14 +122,15 @@ class _Ingress:
 
 def build_http(config: ServeConfig, *, api_key: str | None) -> Any:
     """The FastAPI application with its routes; the handlers find their `_Ingress` through Serve's replica context."""
-    from fastapi import FastAPI, Request
+    from fastapi import Request
     from fastapi.responses import JSONResponse
+    from fastapi_offline import FastAPIOffline
 
     from pancap.platform.serving.errors import to_http
     from pancap.platform.serving.requests import check_key, read_image_bytes
     from pancap.platform.serving.schemas import CaptionRequest, CaptionResponse, ErrorResponse
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its /docs page loads nothing from outside
         title="pancap", version="1", description="Panoptic captions: every entity, its box, and what it does."
     )
 

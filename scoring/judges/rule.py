@@ -22,7 +22,7 @@ class RuleJudge:
     """
 
     name = "rule"
-    version = "1"
+    version = "2"
 
     def extract(self, caption: str) -> CaptionContent:
         """Everything the caption states; any text gives a content, if an empty one."""

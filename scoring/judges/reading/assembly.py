@@ -21,6 +21,7 @@ def assemble(mentions: Mentions, facts: Facts, clauses: tuple[str, ...]) -> Capt
         facts: what was said of them.
         clauses: global items.
     """
+    _fold_places(mentions, facts)
     _fold_features(mentions, facts)
     members = {entity.id: _members(entity, mentions) for entity in mentions.all}
     kept = [entity for entity in mentions.all if members[entity.id] == (entity.id,)]
@@ -65,21 +66,54 @@ def _members(entity: Mentioned, mentions: Mentions) -> tuple[int, ...]:
     return tuple(named[:MAX_SPREAD]) or (entity.id,)
 
 
+def _fold_places(mentions: Mentions, facts: Facts) -> None:
+    """Turns `a scarf around her neck` into a relation of scarf and woman, where nothing else is said of the neck."""
+    described = {one for one, _ in facts.attributes}
+    links: dict[int, list[tuple[int, int, str]]] = {}
+    for link in facts.relations:
+        for one in link[:2]:
+            links.setdefault(one, []).append(link)
+    for place in mentions.all:
+        is_passing = place.owner and place.box is None and place.times == 1 and place.id not in described
+        if not is_passing or place.head not in lx.BODY:
+            continue
+        owned = ((place.owner, "is part of"), (place.owner, "belongs to"))
+        told = links.get(place.id, [])
+        if any(subject == place.id and (owner, text) not in owned for subject, owner, text in told):
+            continue
+        for subject, target, text in told:
+            facts.relations.pop((subject, target, text), None)
+            if place.owner not in (subject, mentions.all[subject - 1].owner):
+                facts.relations[subject, place.owner, f"{text} the {place.tag} of"] = None
+        place.is_folded = True
+
+
 def _fold_features(mentions: Mentions, facts: Facts) -> None:
-    """Turns things without a box that one statement mentions in passing into attributes of their owner."""
+    """Turns things without a box that one statement mentions in passing into attributes of their owner.
+
+    From the last to the first, so that the stripes of the shoes are folded before the shoes are.
+    """
     as_object = Counter(target for _, target, _ in facts.relations)
     as_subject = Counter(subject for subject, _, _ in facts.relations)
     described: dict[int, list[str]] = {}
     for one, text in facts.attributes:
         described.setdefault(one, []).append(text)
-    for subject, target, text in list(facts.relations):
+    for subject, target, text in reversed(facts.relations):
         feature = mentions.all[target - 1]
         is_fleeting = feature.box is None and feature.times == 1 and not as_subject[target] and as_object[target] == 1
-        adjectives = [_adjective(said) for said in described.get(target, ())]
-        if is_fleeting and text in _FEATURE_LINKS and None not in adjectives and not mentions.named_after(feature):
-            words = " ".join([*(word for word in adjectives if word), feature.tag])
-            facts.attributes[subject, f"{text} {_article(words, feature)}{words}"] = None
-            feature.is_folded = True
+        if not is_fleeting or text not in _FEATURE_LINKS or mentions.named_after(feature):
+            continue
+        said = described.get(target, [])
+        before = [_adjective(one) for one in said if not one.startswith("has ")]
+        if None in before:
+            continue
+        words = " ".join([*(word for word in before if word), feature.tag])
+        after = " and ".join(one.removeprefix("has ") for one in said if one.startswith("has "))
+        folded = f"{text} {_article(words, feature)}{words}" + (f" with {after}" if after else "")
+        facts.attributes[subject, folded] = None
+        described.setdefault(subject, []).append(folded)
+        as_subject[subject] -= 1
+        feature.is_folded = True
 
 
 def _adjective(said: str) -> str | None:

@@ -4,7 +4,8 @@ from typing import Final
 
 from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
-from pancap.scoring.judges.reading.phrases import Phrase, read_phrases
+from pancap.scoring.judges.reading.phrase import Phrase
+from pancap.scoring.judges.reading.phrases import read_phrases
 from pancap.scoring.judges.reading.statements import MAX_SPREAD, Fronted, Ids, Pending, StatementReader
 from pancap.scoring.judges.reading.tokens import Sentence
 from pancap.scoring.judges.reading.words import third_person
@@ -14,6 +15,11 @@ _NEAR_NOUN: Final = word_set("with of in on inside within from at into like by w
 # A base form after one of these is the verb of the clause.
 _BEFORE_VERB: Final = word_set("modal noun box relative pronoun quote negation comma conjunction")
 _NAMED: Final = frozenset(("noun", "box", "quote"))
+# A sentence that begins with one of these speaks of the whole image.
+_WHOLE: Final = word_set(
+    "lighting brightness illumination mood atmosphere ambiance ambience weather time tone viewpoint perspective style"
+    " shadow shadows sunlight daylight visibility"
+)
 
 
 class ClauseReader(StatementReader):
@@ -24,6 +30,7 @@ class ClauseReader(StatementReader):
         phrases = read_phrases(sentence.tokens)
         self.mentions.sentence += 1
         self._reset()
+        self.mentions.is_closed = _is_of_whole(phrases) and not sentence.label
         if sentence.label:
             self._read_label(phrases)
             return
@@ -78,7 +85,10 @@ class ClauseReader(StatementReader):
 
     def _open_subject(self, phrases: list[Phrase], index: int) -> None:
         phrase = phrases[index]
+        if self._is_talk and phrase.is_bare and not phrase.is_plural and not _verb_follows(phrases, index):
+            return  # "the mood is calm and gritty"
         ids = self._refer(phrase)
+        self._is_talk = not ids and phrase.head in lx.ABSTRACT
         was_inverted = self._has_verb and not self._subject
         self._subject = self._main = self._focus = ids
         self._last = None
@@ -223,7 +233,10 @@ class ClauseReader(StatementReader):
             return
         self._flush()
         is_after_noun = before in _NAMED
-        owner = self._focus if is_after_noun and (text in _NEAR_NOUN or not self._has_verb) else self._subject
+        is_worn = self._last is not None and self._last.verb in ("has", "wears")
+        is_near = is_after_noun and (text in _NEAR_NOUN or is_worn or not self._focus or not self._has_verb)
+        listing = self._last if is_near and is_worn and text != "with" else None
+        owner = self._focus if is_near else self._subject
         if not owner and not self._has_verb and not self._subject:
             self._pending = Fronted(prepositions=[text])
             return
@@ -236,6 +249,7 @@ class ClauseReader(StatementReader):
             self._pending = Pending(owner, "has", base="have", is_negated=True)
         else:
             self._pending = Pending(owner, "is", prepositions=[text])
+        self._listing = listing
 
     def _to(self, phrases: list[Phrase], index: int) -> None:
         following = phrases[index + 1] if index + 1 < len(phrases) else None
@@ -266,7 +280,9 @@ class ClauseReader(StatementReader):
             return
         if self._pending is not None and self._pending.prepositions and self._next_is_preposition(phrases, index):
             return
+        listing = self._listing
         self._flush()
+        self._last = listing or self._last
         self._is_doubted = self._is_negated = False
         if self._main and self._subject != self._main:
             self._subject = self._main
@@ -316,6 +332,12 @@ class ClauseReader(StatementReader):
         if text and not self._is_muted:
             for one in ids[:MAX_SPREAD]:
                 self.facts.attributes[one, f'shows the text "{text}"'] = None
+
+
+def _is_of_whole(phrases: list[Phrase]) -> bool:
+    """Whether a sentence without boxes speaks of light, mood or the like, and so presents no new entity."""
+    first = next((phrase for phrase in phrases if phrase.kind == "noun"), None)
+    return first is not None and first.head in _WHOLE and not any(phrase.boxes for phrase in phrases)
 
 
 def _follows_link(phrases: list[Phrase], index: int) -> bool:

@@ -197,7 +197,7 @@ ABSTRACT: Final = word_set(
     " anything someone anyone lot bit reference indication evidence suggestion possibility ease percent proximity"
     " layer bounding-boxes extent placement orientation arrangement alignment vicinity midst remainder total context"
     " exception certainty beauty language source sources bloom story word words backdrop place progress function theme"
-    " vibe spot spatial entirety"
+    " vibe spot spatial entirety stance juncture two-thirds one-third three-quarters"
 )
 # Parts: their whole is the possessor.
 PARTS: Final = word_set(
@@ -210,6 +210,11 @@ PARTS: Final = word_set(
     " saddle chain frame knob drawer drawers shelf shade pole post canopy crown claw claws feather feathers fin fins"
     " tooth teeth tongue lip lips chin cheek beard mustache torso chest waist wrist elbow knee ankle thumb fingernail"
     " antenna mirror plate keyboard label core peel shell gable shutter shutters"
+)
+# Parts of a body that serve to say where something is: `around her neck`.
+BODY: Final = word_set(
+    "head face hair hand arm leg foot eye ear neck shoulder finger chest torso body waist hip lap thigh wrist elbow"
+    " knee ankle forehead back"
 )
 # Verbs that only present their object: "the image shows a dog".
 PRESENTING: Final = word_set(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pancap.caption.boxes import Box
 from pancap.scoring.judges.reading import lexicon as lx
-from pancap.scoring.judges.reading.phrases import Phrase
+from pancap.scoring.judges.reading.phrase import Phrase
 from pancap.scoring.judges.reading.words import singular
 
 SUMMARY_SENTENCES = 2
@@ -49,7 +49,7 @@ class Mentioned:
 
 
 class Mentions:
-    """The entities met so far, and what a pronoun would mean."""
+    """The entities met so far, and what a pronoun would mean; while closed, a bare mention opens no new one."""
 
     def __init__(self) -> None:
         """Nothing read yet."""
@@ -58,6 +58,7 @@ class Mentions:
         self.person: tuple[int, ...] = ()
         self.thing: tuple[int, ...] = ()
         self.sentence = 0
+        self.is_closed = False
         self._by_box: dict[Box, int] = {}
         self._by_head: dict[str, list[Mentioned]] = {}
 
@@ -232,6 +233,8 @@ class Mentions:
             and not is_label
         ):
             return self.topic
+        if self.is_closed:
+            return ()
         return (self._open(phrase.text, phrase.head, phrase=phrase, owner=owner).id,)
 
     def _other_of_kind(self, phrase: Phrase) -> tuple[int, ...]:

@@ -1,72 +1,27 @@
 """Shallow parsing: from tokens to noun phrases and the words between them."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
-from pancap.caption.boxes import Box
 from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
+from pancap.scoring.judges.reading.phrase import Phrase
 from pancap.scoring.judges.reading.tokens import Token
 from pancap.scoring.judges.reading.words import is_plural, singular
 
-
-@dataclass(slots=True)
-class Phrase:
-    """A noun phrase, a run of adjectives, or one word that links them.
-
-    Args:
-        kind: `noun`, `adjective`, or the kind of the single token it stands for.
-        text: the tag of a noun phrase, the base of a verb, else the token's text.
-        form: the word as written (a participle keeps its form).
-        head: last noun in the singular, for noun phrases.
-        determiner: its determiner or quantifier, lower-case.
-        words: modifiers in order, for coreference.
-        attributes: predicates that the modifiers state (`is dark red`).
-        owner: the noun phrase it belongs to (`the man's hat`, `the roof of the house`).
-        number: how many, 0 where not said.
-        ordinal: `the second car` is 2, `Boy 1` is 1, else 0.
-        pronoun: `person`, `thing` or `group` for a pronoun.
-        boxes: boxes written right after it.
-        is_plural: whether the head is written in the plural.
-    """
-
-    kind: str
-    text: str
-    form: str = ""
-    head: str = ""
-    determiner: str = ""
-    words: list[str] = field(default_factory=list)
-    attributes: list[str] = field(default_factory=list)
-    owner: "Phrase | None" = None
-    number: int = 0
-    ordinal: int = 0
-    pronoun: str = ""
-    boxes: tuple[Box, ...] = ()
-    is_plural: bool = False
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether it stands without article, number, owner and box, as substances do (`covered with snow`)."""
-        return not (self.owner or self.number or self.boxes or self.pronoun) and self.determiner in _BARE_DETERMINERS
-
-    @property
-    def is_definite(self) -> bool:
-        """Whether the phrase points at something already known."""
-        return self.determiner in _DEFINITE or self.owner is not None
-
-
-_BARE_DETERMINERS: Final = frozenset(("", "some"))
-_DEFINITE: Final = word_set("the this that these those its his her their both all each")
 _OPENING: Final = frozenset(("determiner", "number", "adjective", "noun", "pronoun"))
+_MAY_OPEN: Final = _OPENING | {"ed", "base", "third"}
 _NOUN_LIKE: Final = frozenset(("noun", "adjective", "base", "third", "number"))
 _AFTER_RELATIVE: Final = word_set("be have seem modal third base adverb negation")
 # Adjectives that also name a thing: `the light casts`, `the right shows`.
 _NOUN_ADJECTIVES: Final = word_set(
-    "light right left top bottom front back rear side middle square round interior adult animal dark green young"
+    "light right left top bottom front back rear side middle square round interior adult animal dark green young key"
+    " female male public plaid oval crescent cartoon uniform plain official documentary"
 )
 # Pictures of the image, and things in it where they are new.
 _HANGING: Final = frozenset(("picture", "photo", "photograph", "frame"))
 _VERBAL: Final = frozenset(("be", "have", "seem", "modal"))
+# Before these a form in -s is a verb: `this shows`.
+_SINGULAR_DETERMINERS: Final = frozenset(("this", "that", "each", "every"))
 # Verb forms that are more often nouns in captions.
 _NOUN_FIRST: Final = word_set(
     "light plant sign seat shade shape color colour pattern texture shadow wave branch stain dot stripe label mark"
@@ -115,7 +70,7 @@ def read_phrases(tokens: list[Token]) -> list[Phrase]:
     index = 0
     while index < len(tokens):
         token = tokens[index]
-        phrase, after = _noun_phrase(tokens, index)
+        phrase, after = _noun_phrase(tokens, index) if token.kind in _MAY_OPEN else (None, index)
         if phrase is None:
             phrase, after = _single(tokens, index)
         index = after
@@ -229,6 +184,9 @@ def _step(tokens: list[Token], index: int, phrase: Phrase, nouns: list[str]) -> 
         return 1
     if kind == "number":
         return _take_number(token, phrase, nouns, next_kind)
+    if kind == "quote" and text and phrase.determiner and not nouns and next_kind in ("noun", "adjective", "base"):
+        phrase.written.append(text)
+        return 1
     if nouns:
         if kind in ("third", "base") and _is_noun_here(token, nouns, next_kind):
             nouns.append(text)
@@ -251,6 +209,8 @@ def _step(tokens: list[Token], index: int, phrase: Phrase, nouns: list[str]) -> 
     is_verb = kind == "third" and next_kind not in _VERBAL and token.base not in _STRONG_NOUNS
     if is_verb and phrase.words and phrase.words[-1] in _NOUN_ADJECTIVES:
         return 0
+    if kind == "third" and phrase.determiner in _SINGULAR_DETERMINERS:
+        return 0
     if kind in ("base", "third") and (phrase.determiner or phrase.words or phrase.number or phrase.owner):
         nouns.append(text)
         return 1
@@ -260,6 +220,9 @@ def _step(tokens: list[Token], index: int, phrase: Phrase, nouns: list[str]) -> 
     if kind in ("ing", "ed"):
         opened = phrase.determiner or phrase.words or phrase.owner or _opens_with_verb_form(tokens, index)
         if opened and next_kind in ("noun", "adjective", "base", "third", "ed", "ing", "number"):
+            phrase.words.append(text)
+            return 1
+        if phrase.determiner and next_kind == "comma" and _noun_follows(tokens, index + 2):
             phrase.words.append(text)
             return 1
         return 0
@@ -300,14 +263,20 @@ def _take_link(tokens: list[Token], index: int, phrase: Phrase) -> int:
     if is_link and phrase.words and tokens[index - 1].kind in ("adjective", "ed"):
         if nexts[:2] == ["conjunction", "adjective"] and _noun_follows(tokens, index + 3):
             return 2
-        if nexts and nexts[0] in ("adjective", "ed", "ing") and _noun_follows(tokens, index + 2):
+        if nexts and nexts[0] in ("adjective", "ed", "ing", "number") and _noun_follows(tokens, index + 2):
+            return 1
+        if (
+            nexts[:1] == ["adverb"]
+            and nexts[1:2] in (["adjective"], ["ed"], ["ing"])
+            and _noun_follows(tokens, index + 3)
+        ):
             return 1
     return 0
 
 
 def _noun_follows(tokens: list[Token], index: int) -> bool:
     """Whether a noun closes the run of modifiers that goes on here."""
-    for position, token in enumerate(tokens[index : index + 4], start=index + 1):
+    for position, token in enumerate(tokens[index : index + 6], start=index + 1):
         if token.kind in ("noun", "base", "third"):
             return True
         following = tokens[position].kind if position < len(tokens) else ""
@@ -315,15 +284,17 @@ def _noun_follows(tokens: list[Token], index: int) -> bool:
             following in _VERBAL or following in ("box", "third", "preposition", "")
         ):
             return True
-        if token.kind not in ("adjective", "ed", "ing", "comma", "conjunction"):
+        if token.kind not in ("adjective", "ed", "ing", "comma", "conjunction", "number"):
             return False
     return False
 
 
 def _is_noun_here(token: Token, nouns: list[str], next_kind: str) -> bool:
     """Whether a verb form after a noun is one more noun: `street lights are` against `the dog runs`."""
-    if next_kind in _VERBAL or next_kind in ("box", "third"):
+    if next_kind in _VERBAL:
         return True
+    if next_kind in ("box", "third"):
+        return token.kind == "base" or token.base in _NOUN_FIRST
     if token.kind == "base" and is_plural(nouns[-1]):
         return False
     if next_kind in ("determiner", "pronoun", "number", "to") or (next_kind == "preposition" and token.kind == "third"):
@@ -335,13 +306,15 @@ def _close(tokens: list[Token], start: int, end: int, phrase: Phrase, nouns: lis
     """Settles head, tag and attributes; a phrase without any noun is no noun phrase."""
     if not nouns:
         if phrase.words and phrase.determiner and phrase.words[-1] not in lx.QUANTIFIERS:
-            nouns.append(phrase.words.pop())
+            nouns.append(_noun_of_adjective(phrase))
         elif phrase.determiner in ("this", "that", "these", "those", "each", "both", "another") and end > start:
             nouns.append("one" if phrase.determiner in ("another", "each") else "this")
         elif (phrase.ordinal and end > start) or (phrase.words and phrase.words[-1] == "other"):
             nouns.append("one")
         else:
             return None, start
+    if nouns == ["ground"] and phrase.words[-1:] == ["middle"]:
+        nouns, phrase.words = ["midground"], phrase.words[:-1]
     while len(nouns) > 1 and (nouns[0] in lx.MATERIALS):
         phrase.words.append(nouns.pop(0))
     if phrase.words and f"{phrase.words[-1]} {nouns[0]}" in lx.COMPOUNDS:
@@ -352,7 +325,17 @@ def _close(tokens: list[Token], start: int, end: int, phrase: Phrase, nouns: lis
     phrase.attributes = describe(phrase.words)
     if len(nouns) == 1 and phrase.head in lx.COLOURS and phrase.words:
         phrase.attributes = describe([*phrase.words, phrase.head])
+    phrase.attributes += [f'shows the text "{text}"' for text in phrase.written]
     return phrase, end
+
+
+def _noun_of_adjective(phrase: Phrase) -> str:
+    """What stands for the noun in `the blue`, `the larger` and, where nothing can, in `a smooth`."""
+    last = phrase.words[-1]
+    if last.endswith(("er", "est")) and phrase.determiner == "the":
+        return "one"
+    phrase.words.pop()
+    return "this" if last in lx.ADJECTIVES and last not in _NOUN_ADJECTIVES else last
 
 
 def _join_of(phrases: list[Phrase]) -> list[Phrase]:

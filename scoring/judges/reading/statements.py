@@ -6,7 +6,7 @@ from typing import Final
 from pancap.scoring.judges.reading import lexicon as lx
 from pancap.scoring.judges.reading.lexicon import word_set
 from pancap.scoring.judges.reading.mentions import Mentions
-from pancap.scoring.judges.reading.phrases import Phrase
+from pancap.scoring.judges.reading.phrase import Phrase
 from pancap.scoring.judges.reading.words import classify, ing_form, singular
 
 Ids = tuple[int, ...]
@@ -73,7 +73,8 @@ class StatementReader:
     """Keeps the state of the clause that is being read, and turns predicates into facts.
 
     The subject is whom the clause speaks of, the main subject outlives a relative clause, and the focus is the noun
-    phrase read last. A pending predicate waits for its object; the last one serves further items of a list.
+    phrase read last. A pending predicate waits for its object; the last one serves further items of a list, and the
+    listing one comes back after an aside (`wears a hat on her head, a coat`). Talk is about the picture itself.
     """
 
     def __init__(self, mentions: Mentions) -> None:
@@ -88,6 +89,7 @@ class StatementReader:
         self._focus: Ids = ()
         self._pending: Pending | None = None
         self._last: Pending | None = None
+        self._listing: Pending | None = None
         self._fronted: list[tuple[list[str], Phrase, Ids]] = []
         self._is_copular = False
         self._has_verb = False
@@ -97,6 +99,7 @@ class StatementReader:
         self._is_muted = False
         self._is_presented = False
         self._is_image_subject = False
+        self._is_talk = False
 
     def _refer(self, phrase: Phrase, *, is_label: bool = False, is_feature: bool = False) -> Ids:
         """Finds or opens the entity, and notes its modifiers and its owner."""
@@ -135,12 +138,14 @@ class StatementReader:
                 phrase.boxes = ()
             ids = self._refer(phrase, is_feature=pending.verb in ("has", "wears"))
             self._relate(pending, phrase, ids)
-            self._focus = ids or self._focus
+            is_deed = pending.verb not in ("is", "has") and not pending.prepositions and phrase.head not in lx.FRAME
+            self._focus = ids or (() if is_deed else pending.subject)
 
     def _object_without_subject(self, pending: Pending, phrase: Phrase) -> None:
         """`There is a dog`, `the image has a border`: what is presented becomes the subject."""
         if pending.verb == "is" and not pending.prepositions:
-            self._set_inverted_subject(phrase)
+            if not (self._is_talk and phrase.is_bare and not phrase.is_plural):
+                self._set_inverted_subject(phrase)
             return
         self._focus = self._refer(phrase)
         if not pending.prepositions:
@@ -203,11 +208,20 @@ class StatementReader:
         """A relation where the object is an entity, else an attribute."""
         for text in pending.texts():
             for subject in pending.subject[:MAX_SPREAD]:
-                others = [one for one in objects[:MAX_SPREAD] if one != subject]
+                others = [
+                    one for one in objects[:MAX_SPREAD] if one != subject and self._may_relate(pending, subject, one)
+                ]
                 for one in others:
                     self.facts.relations[subject, one, text] = None
                 if not objects and not phrase.pronoun and not self._is_doubted:
                     self._attribute_with(subject, text, phrase)
+
+    def _may_relate(self, pending: Pending, subject: int, other: int) -> bool:
+        """Not `is in his hand` of the man himself, nor `the ball has a foot` in `kicks the ball with his foot`."""
+        owner = self.mentions.all[other - 1].owner
+        if pending.verb == "has":
+            return not owner
+        return owner != subject or not pending.prepositions
 
     def _attribute_with(self, subject: int, text: str, phrase: Phrase) -> None:
         if phrase.head in _COLOUR_NOUNS:
@@ -216,12 +230,13 @@ class StatementReader:
             return
         article = {"": "", "some": ""}.get(phrase.determiner, "the " if phrase.is_definite else "a ")
         words = " ".join([*phrase.words, phrase.form or phrase.text])
-        if words not in ("this", "one", "other"):
+        if phrase.text not in ("this", "one", "other"):
             self.facts.attributes[subject, f"{text} {article}{words}"] = None
 
     def _flush(self) -> None:
         """Turns a predicate that found no object into an attribute."""
         pending, self._pending = self._pending, None
+        self._listing = None
         if pending is None or isinstance(pending, Fronted):
             return
         if pending.verb == "is" and pending.prepositions in (["on"], ["off"]):

@@ -7,7 +7,7 @@ from typing import Final
 
 from pancap.caption.boxes import Box
 from pancap.scoring.judges.reading.lexicon import ABSTRACT, PHRASES, word_set
-from pancap.scoring.judges.reading.words import classify
+from pancap.scoring.judges.reading.words import classify, is_plural, singular
 
 MAX_CHARACTERS: Final = 40_000
 """Longer captions are cut here; the longest of 500 real ones has under 5,000 characters."""
@@ -64,7 +64,7 @@ _LABEL: Final = re.compile(
 )
 _BULLET: Final = re.compile(r"^\s*(?:[-*•+]\s+|#+\s*|\d+[.)]\s+)")
 _STARTS: Final = {
-    first: sorted((tuple(other.split()) for other in PHRASES if other.split()[0] == first), key=len, reverse=True)
+    first: sorted((other.split() for other in PHRASES if other.split()[0] == first), key=len, reverse=True)
     for first in sorted({phrase.split()[0] for phrase in PHRASES})
 }
 _FILLER: Final = word_set(
@@ -73,6 +73,13 @@ _FILLER: Final = word_set(
     " approximately roughly around bounded within"
 )
 _SMALL_FILLER: Final = word_set("is are can be also a an the its their his her in of as has have and to")
+
+
+_MARKS: Final = {
+    mark: Token(mark, kind, mark)
+    for marks, kind in ((",", "comma"), (":", "colon"), (";.!?()/&", "mark"))
+    for mark in marks
+}
 
 
 def parse_boxes(text: str) -> tuple[Box, ...]:
@@ -140,12 +147,12 @@ def _starts_apart(after: str) -> bool:
 def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
     tokens: list[Token] = []
     raw = _TOKEN.findall(text)
+    lowers = [word.lower() for word in raw]
     index = 0
     while index < len(raw):
-        word = raw[index]
-        lower = word.lower()
+        word, lower = raw[index], lowers[index]
         if lower in _STARTS:
-            found, used = _match_phrase(raw, index, lower)
+            found, used = _match_phrase(lowers, index)
             if found and (found != "part of" or _may_be_part(tokens)):
                 tokens.append(_phrase_token(found))
                 index += used
@@ -159,15 +166,11 @@ def _tokenize(text: str, groups: list[tuple[Box, ...]]) -> list[Token]:
                 tokens.append(Token(word, "box", "box", groups[int(number)]))
         elif first == '"':
             tokens.append(Token(word.strip('"').strip(" ,."), "quote", ""))
-        elif first in ",":
-            tokens.append(Token(word, "comma", word))
-        elif first in ":":
-            tokens.append(Token(word, "colon", word))
-        elif first in ";.!?()/&":
-            tokens.append(Token(word, "mark", word))
+        elif first in _MARKS:
+            tokens.append(_MARKS[first])
         else:
             tokens.extend(_word_tokens(lower))
-    return _drop_asides(tokens)
+    return _reread(_drop_asides(tokens))
 
 
 def _drop_asides(tokens: list[Token]) -> list[Token]:
@@ -186,6 +189,36 @@ def _drop_asides(tokens: list[Token]) -> list[Token]:
         kept.append(tokens[index])
         index += 1
     return kept
+
+
+def _reread(tokens: list[Token]) -> list[Token]:
+    """Settles by their neighbours what words are that no list names, and drops what only introduces others."""
+    kept: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        token = tokens[index]
+        after_link = bool(kept) and kept[-1].kind in ("to", "relative")
+        if token.kind == "noun" and (after_link or token.text in ("what", "reading")):
+            following = [one.kind for one in tokens[index + 1 : index + 4]]
+            if token.text == "what" and following[:1] == ["seem"] and following[1:] in (["to", "be"], ["preposition"]):
+                index += 1 + len(following)  # "what appears to be a boat" is "a boat"
+                continue
+            if token.text == "reading" and following[:1] == ["quote"]:
+                index += 1
+                continue
+            token = _as_verb(token, kept[-1], following[:1]) if after_link else token
+        kept.append(token)
+        index += 1
+    return kept
+
+
+def _as_verb(noun: Token, link: Token, following: list[str]) -> Token:
+    """`to bridge a gap`, `that outlines the rules`: a verb where only a verb can stand."""
+    if link.kind == "to" and following == ["determiner"]:
+        return Token(noun.text, "base", noun.text)
+    if link.kind == "relative" and following in (["determiner"], ["to"]) and is_plural(noun.text):
+        return Token(noun.text, "third", singular(noun.text))
+    return noun
 
 
 def _drop_filler(tokens: list[Token]) -> None:
@@ -219,11 +252,11 @@ def _word_tokens(lower: str) -> tuple[Token, ...]:
     return (Token(lower, *classify(lower)),)
 
 
-def _match_phrase(raw: list[str], index: int, first: str) -> tuple[str, int]:
+def _match_phrase(lowers: list[str], index: int) -> tuple[str, int]:
     """The longest known phrase that starts here, in its normal form, and its number of words."""
-    for words in _STARTS[first]:
+    for words in _STARTS[lowers[index]]:
         length = len(words)
-        if length == 1 or tuple(word.lower() for word in raw[index : index + length]) == words:
+        if length == 1 or lowers[index : index + length] == words:
             return PHRASES[" ".join(words)], length
     return "", 0
 
@@ -233,6 +266,7 @@ def _may_be_part(tokens: list[Token]) -> bool:
     return bool(tokens) and (tokens[-1].kind in ("be", "comma", "adverb") or tokens[-1].base == "form")
 
 
+@lru_cache(maxsize=1024)
 def _phrase_token(found: str) -> Token:
     if found == "and":
         return Token("and", "conjunction", "and")

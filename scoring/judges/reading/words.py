@@ -59,7 +59,8 @@ _NOUNS_BY_SHAPE: Final = word_set(
     " tournament parchment detergent table vegetable cable stable constable syllable bible crucible archive olive hive"
     " beehive native locomotive detective captive octopus cactus hippopotamus walrus campus virus circus citrus genus"
     " stimulus bus utopus asparagus hibiscus crocus eucalyptus lotus papyrus fungus thesaurus dinosaurus handful"
-    " mouthful spoonful fireless goalpost outpost necklace almost compost lamppost signpost guest forest harvest chest"
+    " mouthful spoonful fireless finish polish varnish rubbish parish blemish republic"
+    " goalpost outpost necklace almost compost lamppost signpost guest forest harvest chest"
 )
 _CLOSED: Final = (
     (frozenset(lx.DETERMINERS), "determiner"),
@@ -97,12 +98,15 @@ def classify(word: str) -> WordClass:
     return WordClass(kind, _base_of_ing(word) if kind == "ing" else word)
 
 
+_DROPPED_E: Final = ("at", "iz", "ur", "v", "c", "g", "as", "us", "it", "ut", "bl", "dl", "fl", "gl", "pl", "tl")
+
+
 def _base_of_ing(word: str) -> str:
     """Base of an unlisted verb, by shape: `clearing` -> `clear`, `radiating` -> `radiate`."""
     base = word[:-3]
     if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz":
         return base[:-1]
-    return base + ("e" if base.endswith(("at", "iz", "ur", "v", "c", "g", "as", "us", "it", "ut")) else "")
+    return base + ("e" if base.endswith(_DROPPED_E) else "")
 
 
 def _by_shape(word: str) -> str:

@@ -41,8 +41,7 @@ def _transformers_answers(checkpoint, squares, prompt):
 
 
 def _vllm_answers(folder, checkpoint, squares, prompt):
-    from PIL import Image
-    from vllm import LLM, SamplingParams
+    from vllm import LLM
 
     ids = token_ids(checkpoint.tokenizer)
     prefix = [token for token in checkpoint.prefix_ids if token != ids.image]
@@ -57,12 +56,19 @@ def _vllm_answers(folder, checkpoint, squares, prompt):
         limit_mm_per_prompt={"image": 1},
         disable_log_stats=True,
     )
-    outputs = model.generate(
-        [
-            {"prompt_token_ids": [*one_image, *prompt], "multi_modal_data": {"image": Image.fromarray(square)}}
-            for square in squares
-        ],
+    try:
+        outputs = _generate(model, squares, ids=[*one_image, *prompt])
+    finally:
+        model.llm_engine.engine_core.shutdown()
+    return [[token for token in output.outputs[0].token_ids if token != ids.eos] for output in outputs]
+
+
+def _generate(model, squares, *, ids):
+    from PIL import Image
+    from vllm import SamplingParams
+
+    return model.generate(
+        [{"prompt_token_ids": ids, "multi_modal_data": {"image": Image.fromarray(square)}} for square in squares],
         SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS, detokenize=False),
         use_tqdm=False,
     )
-    return [[token for token in output.outputs[0].token_ids if token != ids.eos] for output in outputs]

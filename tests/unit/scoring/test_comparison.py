@@ -67,7 +67,7 @@ def test_judges_that_differ_or_no_shared_image_are_refused():
 def test_a_score_file_gives_the_same_figures_as_the_report(tmp_path):
     report = score_captions({"1": "A dog [[0.1, 0.1, 0.9, 0.9]] runs."}, {"1": "A dog [[0.1, 0.1, 0.8, 0.9]]."}, CONFIG)
     path = tmp_path / "scores.json"
-    path.write_text(json.dumps(report.to_dict() | {"images": report.images_to_dict()}))
+    path.write_text(report.to_json())
     assert read_scores(path) == ImageScores.of_report(report)
 
 

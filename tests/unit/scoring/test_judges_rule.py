@@ -70,6 +70,11 @@ def test_a_repeated_box_is_the_same_entity():
         ("The door is not open.", ("door", "is not open")),
         ("A parked car is there.", ("car", "is parked")),
         ("The cat is in the center of the image.", ("cat", "is in the middle of the image")),
+        ("A dilapidated, old house stands there.", ("house", "is dilapidated")),
+        ("The statue has a smooth, matte finish.", ("statue", "has a smooth matte finish")),
+        ("The man wears dark shoes with white stripes.", ("man", "wears dark shoes with white stripes")),
+        ('A "Kiosk" sign is on the wall, a "Cafe" sign is on the door.', ("sign", 'shows the text "Kiosk"')),
+        ('A flag reading "Peace" hangs there.', ("flag", 'shows the text "Peace"')),
     ],
 )
 def test_attributes_are_read_from_adjectives_and_predicates(caption, attribute):
@@ -98,6 +103,11 @@ def test_attributes_are_read_from_adjectives_and_predicates(caption, attribute):
         ("The trees are behind the fence.", ("trees", "is behind", "fence")),
         ("A house with a door stands there. The door is open.", ("house", "has", "door")),
         ("The bird that sits on the branch is blue.", ("bird", "sits on", "branch")),
+        ("The beam appears to bridge a trench.", ("beam", "bridges", "trench")),
+        ("A fence that encloses the yard is tall.", ("fence", "encloses", "yard")),
+        ("A woman stands there. A scarf hangs around her neck.", ("scarf", "hangs around the neck of", "woman")),
+        (f"A man wears a coat over a vest {CAR}, and a hat {TREE}.", ("man", "wears", "hat")),
+        ("A boat is on what appears to be a lake.", ("boat", "is on", "lake")),
     ],
 )
 def test_relations_are_read_from_verbs_and_prepositions(caption, relation):
@@ -151,6 +161,24 @@ def test_a_group_is_replaced_by_its_members_once_they_are_named():
 
 def test_what_is_absent_or_only_guessed_is_no_entity():
     assert read("There are no people. The object is possibly a lamp.")["tags"] == []
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "The mood is somber and gritty.",
+        "The lighting is soft, with a glow that falls on the pillars.",
+        "This includes the following.",
+    ],
+)
+def test_talk_about_the_picture_opens_no_entity(caption):
+    assert read(caption)["tags"] == []
+
+
+def test_a_thing_does_not_have_another_things_part():
+    relations = read("The man kicks the ball with his left foot. The man holds a cup in his hand.")["relations"]
+    assert {(one, text) for one, text, other in relations if other == "foot"} <= {("foot", "is part of")}
+    assert ("cup", "is in the hand of", "man") in relations
 
 
 def test_a_part_is_marked_as_a_part():

@@ -1,0 +1,86 @@
+"""Overlap of boxes in plain PyTorch: the definition of correct, and what runs without a GPU.
+
+Legend: N and M boxes of two sets, P pairs of sets, R rows.
+"""
+
+import torch
+
+# Keeps the share of two empty boxes at 0 / MIN_AREA = 0; no area of float32 boxes of use comes near it.
+MIN_AREA = 1e-30
+# Values worked on at once: the arrays of one step (64 kB each in float32) stay in a core's L2 cache.
+_STEP_VALUES = 16_384
+
+
+def pairwise_overlap(boxes_N4: torch.Tensor, others_M4: torch.Tensor, *, is_generalized: bool) -> torch.Tensor:
+    """(N, M) IoU or GIoU; see `pairwise_iou`."""
+    boxes_5N1, others_51M = _planes(boxes_N4).unsqueeze(2), _planes(others_M4).unsqueeze(1)
+    return _overlap(boxes_5N1, others_51M, is_generalized=is_generalized)
+
+
+def ragged_overlap(
+    boxes_N4: torch.Tensor,
+    others_M4: torch.Tensor,
+    counts_P: torch.Tensor,
+    other_counts_P: torch.Tensor,
+    *,
+    is_generalized: bool,
+) -> torch.Tensor:
+    """The blocks (n_p, m_p) of all pairs, flattened one after another; see `pairwise_iou_ragged`.
+
+    A loop over pairs costs a dozen calls each. Pairs whose second sets are equally long are stacked instead: a row is
+    one box of the first set against the m boxes of the second, and as many rows as fit the cache go at once.
+    """
+    device = boxes_N4.device
+    order_P = other_counts_P.argsort(stable=True)
+    counts_S, other_counts_S = counts_P[order_P], other_counts_P[order_P]
+    pair_R = torch.arange(len(order_P)).repeat_interleave(counts_S)
+    within_R = torch.arange(len(pair_R)) - _starts(counts_S)[pair_R]
+    boxes_5R = _planes(boxes_N4.index_select(0, (_starts(counts_P)[order_P][pair_R] + within_R).to(device)))
+    first_value_S = _starts(counts_P * other_counts_P)[order_P]
+    target_R = (first_value_S[pair_R] + within_R * other_counts_S[pair_R]).unsqueeze(1)
+    other_starts_S = _starts(other_counts_P)[order_P]
+    values = boxes_N4.new_empty(int((counts_P * other_counts_P).sum()))
+    first_pair = first_row = 0
+    for length, num_pairs in zip(*(found.tolist() for found in other_counts_S.unique(return_counts=True)), strict=True):
+        pairs = slice(first_pair, first_pair + num_pairs)
+        last_row = first_row + int(counts_S[pairs].sum())
+        columns_L = torch.arange(length)
+        at_GL = other_starts_S[pairs].unsqueeze(1) + columns_L
+        others_5GL = _planes(others_M4.index_select(0, at_GL.view(-1).to(device))).view(5, num_pairs, length)
+        # (G, 5, L): one gather brings all that a row needs.
+        sets_G5L = others_5GL.transpose(0, 1).contiguous()
+        rows = max(1, _STEP_VALUES // max(length, 1))
+        for start in range(first_row, last_row if length else first_row, rows):
+            step = slice(start, min(start + rows, last_row))
+            others_5RL = sets_G5L.index_select(0, (pair_R[step] - first_pair).to(device)).transpose(0, 1)
+            found_RL = _overlap(boxes_5R[:, step].unsqueeze(2), others_5RL, is_generalized=is_generalized)
+            values.scatter_(0, (target_R[step] + columns_L).view(-1).to(device), found_RL.view(-1))
+        first_pair, first_row = pairs.stop, last_row
+    return values
+
+
+def _overlap(boxes: torch.Tensor, others: torch.Tensor, *, is_generalized: bool) -> torch.Tensor:
+    """Overlap of planes (x1, y1, x2, y2, area) that broadcast against each other."""
+    x1, y1, x2, y2, area = boxes.unbind(0)
+    other_x1, other_y1, other_x2, other_y2, other_area = others.unbind(0)
+    shared = torch.minimum(x2, other_x2).sub_(torch.maximum(x1, other_x1)).clamp_min_(0)
+    shared.mul_(torch.minimum(y2, other_y2).sub_(torch.maximum(y1, other_y1)).clamp_min_(0))
+    union = (area + other_area).sub_(shared)
+    overlap = shared.div_(union)
+    if is_generalized:
+        hull = torch.maximum(x2, other_x2).sub_(torch.minimum(x1, other_x1))
+        hull.mul_(torch.maximum(y2, other_y2).sub_(torch.minimum(y1, other_y1))).clamp_min_(MIN_AREA)
+        overlap.add_(union.div_(hull)).sub_(1)
+    return overlap
+
+
+def _planes(boxes_N4: torch.Tensor) -> torch.Tensor:
+    """(5, N): the four coordinates and the area."""
+    x1, y1, x2, y2 = boxes_N4.unbind(1)
+    area = ((x2 - x1).clamp_min(0) * (y2 - y1).clamp_min(0)).clamp_min(MIN_AREA)
+    return torch.stack([x1, y1, x2, y2, area])
+
+
+def _starts(counts: torch.Tensor) -> torch.Tensor:
+    """Where each of consecutive groups begins."""
+    return counts.cumsum(0) - counts

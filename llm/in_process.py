@@ -1,0 +1,193 @@
+"""vLLM in this process: the sane way on one machine.
+
+The model is loaded once and serves every batch of a run, replies arrive (and are stored) one by one, and the engine
+tells how many prompt tokens its prefix cache served. Ray Data loads the model anew for each batch, which pays only
+where the copies on many GPUs make up for it (`pancap.llm.ray_data`).
+"""
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pancap.configs.errors import StoppedError, UsageError
+from pancap.llm.base import Reply, Request
+from pancap.llm.config import VllmConfig
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput, SamplingParams
+
+
+_ABOUT_SPEED = {
+    "block_size",
+    "enable_prefix_caching",
+    "enforce_eager",
+    "gpu_memory_utilization",
+    "max_num_batched_tokens",
+    "max_num_seqs",
+    "swap_space",
+}
+
+
+class VllmGenerator:
+    """One engine, kept full: a new request is handed over whenever one is done.
+
+    Args:
+        model: folder or hub name of the weights.
+        config: engine settings.
+    """
+
+    def __init__(self, model: str, config: VllmConfig) -> None:
+        """Loads nothing yet."""
+        self.model = model
+        self._config = config
+        self._engine: LLM | None = None
+
+    @property
+    def identity(self) -> str:
+        """Model and number format; how the work is spread does not count."""
+        return vllm_identity(self.model, self._config)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
+        """See `Generator.generate`; what a dead engine left undone is given to a new one.
+
+        Raises:
+            UsageError: vLLM is missing or cannot load the model.
+            StoppedError: the engine died more often than `restarts`.
+        """
+        waiting = deque(range(len(requests)))
+        running: dict[str, int] = {}
+        num_deaths = 0
+        try:
+            while waiting or running:
+                try:
+                    yield from self._fill(requests, waiting, running)
+                    yield from self._step(running)
+                except _engine_errors() as error:
+                    num_deaths += 1
+                    self.close()
+                    if num_deaths > self._config.restarts:
+                        raise StoppedError(
+                            f"the vLLM engine of {self.model} died {num_deaths} times; start the same command again: "
+                            "what was answered so far is kept"
+                        ) from error
+                    waiting.extendleft(sorted(running.values(), reverse=True))
+                    running.clear()
+        finally:
+            if running:  # the caller stopped listening; these would surface in the next batch
+                self.close()
+
+    def close(self) -> None:
+        """Ends the engine's process and frees its memory."""
+        if self._engine is not None:
+            self._engine.llm_engine.engine_core.shutdown()
+            self._engine = None
+
+    def _fill(
+        self, requests: Sequence[Request], waiting: deque[int], running: dict[str, int]
+    ) -> Iterator[tuple[int, Reply]]:
+        """Hands over as many as may run at a time; yields those that the engine does not take."""
+        engine = self._engine = self._engine or _start(self.model, self._config)
+        while waiting and len(running) < self._config.max_in_flight:
+            place = waiting[0]
+            request = requests[place]
+            messages: list[Any] = [{"role": message.role, "content": message.text} for message in request.messages]
+            try:
+                (name,) = engine.enqueue_chat([messages], _sampling(request), use_tqdm=False)
+                running[external_id(name)] = place
+            except _request_errors() as error:
+                yield place, Reply(text="", finish="refused", error=str(error).splitlines()[0][:300])
+            waiting.popleft()
+
+    def _step(self, running: dict[str, int]) -> Iterator[tuple[int, Reply]]:
+        """Waits for the engine's next outputs; yields the replies that are complete."""
+        if self._engine is None or not running:
+            return
+        for output in self._engine.llm_engine.step():
+            if output.finished:
+                yield running.pop(external_id(output.request_id)), _reply(output)
+
+
+def vllm_identity(model: str, config: VllmConfig) -> str:
+    """What changes the replies of a vLLM engine: model, number format, and arguments that are not about speed alone."""
+    engine = {name: value for name, value in config.engine.items() if name not in _ABOUT_SPEED}
+    return json.dumps([model, config.dtype, engine], sort_keys=True)
+
+
+def engine_arguments(config: VllmConfig) -> dict[str, Any]:
+    """Engine arguments, the user's own last."""
+    return {
+        "dtype": config.dtype,
+        "max_model_len": config.max_model_len,
+        "tensor_parallel_size": config.tensor_parallel,
+        "enable_prefix_caching": True,
+        **config.engine,
+    }
+
+
+def sampling_arguments(request: Request) -> dict[str, Any]:
+    """Arguments of `SamplingParams`, the constraint as a plain dict under `structured_outputs`."""
+    arguments: dict[str, Any] = {
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+    }
+    if request.schema:
+        arguments["structured_outputs"] = {"json": request.schema, "disable_any_whitespace": True}
+    elif request.choices:
+        arguments["structured_outputs"] = {"choice": list(request.choices)}
+    return arguments
+
+
+def external_id(name: str) -> str:
+    """The engine appends to a request's id what makes it unique; outputs come under the id alone."""
+    return name.split("-")[0]
+
+
+def _start(model: str, config: VllmConfig) -> "LLM":
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise UsageError("backend=vllm needs vLLM; install pancap[gpu], or pancap[cpu] without a GPU") from error
+    try:
+        return LLM(model, disable_log_stats=False, **engine_arguments(config))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"vLLM cannot load model {model} ({str(error).splitlines()[0][:300]})") from error
+
+
+def _sampling(request: Request) -> "SamplingParams":
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    arguments = sampling_arguments(request)
+    constraint = arguments.pop("structured_outputs", None)
+    return SamplingParams(**arguments, structured_outputs=StructuredOutputsParams(**constraint) if constraint else None)
+
+
+def _reply(output: "RequestOutput") -> Reply:
+    completion = output.outputs[0]
+    if completion.finish_reason not in ("stop", "length"):
+        return Reply(text="", finish="refused", error=f"the engine ended it with {completion.finish_reason}")
+    return Reply(
+        text=completion.text,
+        finish="length" if completion.finish_reason == "length" else "stop",
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        cached_tokens=output.num_cached_tokens,
+        completion_tokens=len(completion.token_ids),
+    )
+
+
+def _request_errors() -> tuple[type[Exception], ...]:
+    """What the engine raises at a request that it does not take."""
+    from vllm.exceptions import VLLMClientError
+
+    return (ValueError, VLLMClientError)
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """The error of a dead engine; none can occur before vLLM is imported."""
+    module = sys.modules.get("vllm.v1.engine.exceptions")
+    return (module.EngineDeadError,) if module else ()

@@ -1,0 +1,119 @@
+"""vLLM on Ray Data (`ray.data.llm`): as many copies of the model as the cluster has room for.
+
+Each batch is one Ray Data execution, which loads the model on every replica and spreads the requests; Ray restarts a
+replica that dies and gives its requests to another. So hand over many requests at a time.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pancap.configs.errors import StoppedError, UsageError
+from pancap.llm.base import Reply, Request
+from pancap.llm.config import VllmConfig
+from pancap.llm.in_process import engine_arguments, sampling_arguments, vllm_identity
+
+_ROWS_PER_BATCH = 64
+_ERROR = "__inference_error__"
+
+
+class RayDataGenerator:
+    """Replicas of a model on the Ray cluster that is connected, or on one that is started here.
+
+    Args:
+        model: folder (that every node can read) or hub name of the weights.
+        config: engine settings and the number of replicas.
+    """
+
+    def __init__(self, model: str, config: VllmConfig) -> None:
+        """Starts nothing yet."""
+        self.model = model
+        self._config = config
+
+    @property
+    def identity(self) -> str:
+        """As in process: where a model runs does not count."""
+        return vllm_identity(self.model, self._config)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
+        """See `Generator.generate`.
+
+        Raises:
+            UsageError: Ray or vLLM is missing.
+            StoppedError: the execution failed as a whole.
+        """
+        if not requests:
+            return
+        try:
+            import ray
+            from ray.data.llm import build_processor
+        except ImportError as error:
+            raise UsageError("backend=ray needs Ray and vLLM; install pancap[gpu], or pancap[cpu]") from error
+        rows = [
+            {
+                "place": place,
+                "messages_json": json.dumps([{"role": m.role, "content": m.text} for m in request.messages]),
+                "sampling_json": json.dumps(sampling_arguments(request)),
+            }
+            for place, request in enumerate(requests)
+        ]
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        processor = build_processor(self._processor_config(), preprocess=_unpack, postprocess=_pack)
+        num_blocks = max(self._config.replicas, -(-len(rows) // _ROWS_PER_BATCH))
+        try:
+            for row in processor(ray.data.from_items(rows, override_num_blocks=num_blocks)).iter_rows():
+                yield int(row["place"]), _reply(row, requests[int(row["place"])])
+        except ray.exceptions.RayError as error:
+            raise StoppedError(
+                f"Ray Data stopped ({str(error).splitlines()[0][:300]}); start the same command again: "
+                "what was answered so far is kept"
+            ) from error
+
+    def close(self) -> None:
+        """Nothing is held between batches."""
+
+    def _processor_config(self) -> Any:
+        from ray.data.llm import vLLMEngineProcessorConfig
+
+        # Without a placement of our own, Ray asks for as many GPUs as a replica needs.
+        on_cpu = {"bundles": [{"CPU": 1}] * self._config.tensor_parallel}
+        return vLLMEngineProcessorConfig(
+            model_source=self.model,
+            engine_kwargs=engine_arguments(self._config),
+            runtime_env={"env_vars": {"VLLM_NO_USAGE_STATS": "1"}},
+            batch_size=_ROWS_PER_BATCH,
+            concurrency=self._config.replicas,
+            accelerator_type=None,
+            placement_group_config=None if self._config.enable_gpu else on_cpu,
+            tokenize_stage=False,
+            detokenize_stage=False,
+            should_continue_on_error=True,
+        )
+
+
+def _unpack(row: dict[str, Any]) -> dict[str, Any]:
+    """Nested columns only now, so that Arrow need not find one type for the constraints of all rows."""
+    return {
+        "place": row["place"],
+        "messages": json.loads(row["messages_json"]),
+        "sampling_params": json.loads(row["sampling_json"]),
+    }
+
+
+def _pack(row: dict[str, Any]) -> dict[str, Any]:
+    """The few columns that are read; rows with an error come without this."""
+    return {name: row[name] for name in ("place", "generated_text", "num_input_tokens", "num_generated_tokens")}
+
+
+def _reply(row: dict[str, Any], request: Request) -> Reply:
+    """Ray Data tells neither why a reply ended nor what was cached; a reply of full length counts as cut."""
+    if row.get(_ERROR):
+        return Reply(text="", finish="refused", error=str(row[_ERROR]).splitlines()[0][:300])
+    num_tokens = int(row["num_generated_tokens"])
+    return Reply(
+        text=row["generated_text"],
+        finish="length" if num_tokens >= request.max_tokens else "stop",
+        prompt_tokens=int(row["num_input_tokens"]),
+        completion_tokens=num_tokens,
+    )
