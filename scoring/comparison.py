@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +122,13 @@ def compare_scores(
     if not shared:
         raise UsageError(f"{names[0]} and {names[1]} have no image in common; score both against one reference")
     sides = [_matrix(side.f1, shared) for side in (a, b)]
-    settings = {"num_resamples": num_resamples, "num_permutations": 10 * num_resamples, "seed": seed}
+    differ = partial(paired_difference, num_resamples=num_resamples, num_permutations=10 * num_resamples, seed=seed)
     dimensions: dict[Dimension, PairedDifference | None] = {}
     for index, name in enumerate(DIMENSIONS):
         columns = [100.0 * side[:, index : index + 1] for side in sides]
         has_figures = all((~np.isnan(column)).any() for column in columns)
-        dimensions[name] = paired_difference(*columns, **settings) if has_figures else None
-    overall = paired_difference(*sides, combine=overall_of_means, **settings)
+        dimensions[name] = differ(columns[0], columns[1]) if has_figures else None
+    overall = differ(sides[0], sides[1], combine=overall_of_means)
     by_image = [overall_of_means(side) for side in sides]
     gains = by_image[1] - by_image[0]
     order = [index for index in np.argsort(gains, kind="stable") if gains[index] < -TIE][:num_worst]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,9 +63,9 @@ def cache_pixels(
     return path
 
 
-def _new_map(path: Path, *, shape: tuple[int, ...]) -> np.ndarray:
+def _new_map(path: Path, *, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
     """A new memory map whose bytes are there: a map on a disk that is full kills the process when it is written to."""
-    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    pixels: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     try:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

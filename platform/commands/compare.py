@@ -40,8 +40,8 @@ def run(
     from pancap.scoring.comparison import compare_scores
 
     if with_paper:
-        names = [name for name in (first, second) if name]
-        show(_beside_paper({name: _read(name, reference=reference, track=track) for name in names}), as_json=as_json)
+        ours = [name for name in (first, second) if name]
+        show(_beside_paper({name: _read(name, reference=reference, track=track) for name in ours}), as_json=as_json)
         return
     if second is None:
         raise UsageError("a second system is needed; name it, or add --paper for the published results")
