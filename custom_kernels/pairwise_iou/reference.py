@@ -13,8 +13,8 @@ _STEP_VALUES = 16_384
 
 def pairwise_overlap(boxes_N4: torch.Tensor, others_M4: torch.Tensor, *, is_generalized: bool) -> torch.Tensor:
     """(N, M) IoU or GIoU; see `pairwise_iou`."""
-    boxes_5N1, others_51M = _planes(boxes_N4).unsqueeze(2), _planes(others_M4).unsqueeze(1)
-    return _overlap(boxes_5N1, others_51M, is_generalized=is_generalized)
+    boxes_N51, others_15M = _planes(boxes_N4).unsqueeze(2), _planes(others_M4).T.unsqueeze(0)
+    return _overlap(boxes_N51, others_15M, is_generalized=is_generalized)
 
 
 def ragged_overlap(
@@ -35,9 +35,10 @@ def ragged_overlap(
     counts_S, other_counts_S = counts_P[order_P], other_counts_P[order_P]
     pair_R = torch.arange(len(order_P)).repeat_interleave(counts_S)
     within_R = torch.arange(len(pair_R)) - _starts(counts_S)[pair_R]
-    boxes_5R = _planes(boxes_N4.index_select(0, (_starts(counts_P)[order_P][pair_R] + within_R).to(device)))
+    box_R = _starts(counts_P)[order_P][pair_R] + within_R
+    boxes_R51 = _planes(boxes_N4.index_select(0, box_R.to(device))).unsqueeze(2)
     first_value_S = _starts(counts_P * other_counts_P)[order_P]
-    target_R = (first_value_S[pair_R] + within_R * other_counts_S[pair_R]).unsqueeze(1)
+    target_R1 = (first_value_S[pair_R] + within_R * other_counts_S[pair_R]).unsqueeze(1)
     other_starts_S = _starts(other_counts_P)[order_P]
     values = boxes_N4.new_empty(int((counts_P * other_counts_P).sum()))
     first_pair = first_row = 0
@@ -46,39 +47,39 @@ def ragged_overlap(
         last_row = first_row + int(counts_S[pairs].sum())
         columns_L = torch.arange(length)
         at_GL = other_starts_S[pairs].unsqueeze(1) + columns_L
-        others_5GL = _planes(others_M4.index_select(0, at_GL.view(-1).to(device))).view(5, num_pairs, length)
-        # (G, 5, L): one gather brings all that a row needs.
-        sets_G5L = others_5GL.transpose(0, 1).contiguous()
+        others = _planes(others_M4.index_select(0, at_GL.view(-1).to(device)))
+        # One gather brings all that a row needs.
+        sets_G5L = others.view(num_pairs, length, 5).transpose(1, 2).contiguous()
         rows = max(1, _STEP_VALUES // max(length, 1))
         for start in range(first_row, last_row if length else first_row, rows):
             step = slice(start, min(start + rows, last_row))
-            others_5RL = sets_G5L.index_select(0, (pair_R[step] - first_pair).to(device)).transpose(0, 1)
-            found_RL = _overlap(boxes_5R[:, step].unsqueeze(2), others_5RL, is_generalized=is_generalized)
-            values.scatter_(0, (target_R[step] + columns_L).view(-1).to(device), found_RL.view(-1))
+            others_R5L = sets_G5L.index_select(0, (pair_R[step] - first_pair).to(device))
+            found_RL = _overlap(boxes_R51[step], others_R5L, is_generalized=is_generalized)
+            values.scatter_(0, (target_R1[step] + columns_L).view(-1).to(device), found_RL.view(-1))
         first_pair, first_row = pairs.stop, last_row
     return values
 
 
-def _overlap(boxes: torch.Tensor, others: torch.Tensor, *, is_generalized: bool) -> torch.Tensor:
-    """Overlap of planes (x1, y1, x2, y2, area) that broadcast against each other."""
-    x1, y1, x2, y2, area = boxes.unbind(0)
-    other_x1, other_y1, other_x2, other_y2, other_area = others.unbind(0)
-    shared = torch.minimum(x2, other_x2).sub_(torch.maximum(x1, other_x1)).clamp_min_(0)
-    shared.mul_(torch.minimum(y2, other_y2).sub_(torch.maximum(y1, other_y1)).clamp_min_(0))
-    union = (area + other_area).sub_(shared)
-    overlap = shared.div_(union)
+def _overlap(boxes_N51: torch.Tensor, others_N5M: torch.Tensor, *, is_generalized: bool) -> torch.Tensor:
+    """(N, M) overlap of planes (x1, y1, x2, y2, area) that broadcast against each other."""
+    low, high, area = boxes_N51[:, :2], boxes_N51[:, 2:4], boxes_N51[:, 4]
+    other_low, other_high, other_area = others_N5M[:, :2], others_N5M[:, 2:4], others_N5M[:, 4]
+    sides_N2M = torch.minimum(high, other_high).sub_(torch.maximum(low, other_low)).clamp_min_(0)
+    shared_NM = sides_N2M[:, 0] * sides_N2M[:, 1]
+    union_NM = (area + other_area).sub_(shared_NM)
+    overlap_NM = shared_NM.div_(union_NM)
     if is_generalized:
-        hull = torch.maximum(x2, other_x2).sub_(torch.minimum(x1, other_x1))
-        hull.mul_(torch.maximum(y2, other_y2).sub_(torch.minimum(y1, other_y1))).clamp_min_(MIN_AREA)
-        overlap.add_(union.div_(hull)).sub_(1)
-    return overlap
+        hull_N2M = torch.maximum(high, other_high).sub_(torch.minimum(low, other_low))
+        hull_NM = (hull_N2M[:, 0] * hull_N2M[:, 1]).clamp_min_(MIN_AREA)
+        overlap_NM.add_(union_NM.div_(hull_NM)).sub_(1)
+    return overlap_NM
 
 
 def _planes(boxes_N4: torch.Tensor) -> torch.Tensor:
-    """(5, N): the four coordinates and the area."""
+    """(N, 5): the four coordinates and the area."""
     x1, y1, x2, y2 = boxes_N4.unbind(1)
-    area = ((x2 - x1).clamp_min(0) * (y2 - y1).clamp_min(0)).clamp_min(MIN_AREA)
-    return torch.stack([x1, y1, x2, y2, area])
+    area_N = ((x2 - x1).clamp_min(0) * (y2 - y1).clamp_min(0)).clamp_min(MIN_AREA)
+    return torch.cat([boxes_N4, area_N.unsqueeze(1)], dim=1)
 
 
 def _starts(counts: torch.Tensor) -> torch.Tensor:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pancap.configs.errors import UsageError
 
-VERSION = "1"  # of the files in prompts/
+VERSION = "1"  # of the files in prompt_files/
 STEPS = ("extract", "contradict", "answer")
 
-_FOLDER = Path(__file__).parent / "prompts"
+_FOLDER = Path(__file__).parent / "prompt_files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
