@@ -11,7 +11,6 @@ _QUIET_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "1",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side warns on every actor of Ray Data; what fails is told by Python
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "DS_ACCELERATOR": "cpu",
