@@ -8,6 +8,8 @@ where the copies on many GPUs make up for it (`pancap.llm.ray_data`).
 import json
 import os
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
 
 
+_WATCH_EVERY_S = 0.5
 _ABOUT_SPEED = {
     "block_size",
     "enable_prefix_caching",
@@ -89,7 +92,10 @@ class VllmGenerator:
         self, requests: Sequence[Request], waiting: deque[int], running: dict[str, int]
     ) -> Iterator[tuple[int, Reply]]:
         """Hands over as many as may run at a time; yields those that the engine does not take."""
-        engine = self._engine = self._engine or _start(self.model, self._config)
+        if self._engine is None:
+            self._engine = _start(self.model, self._config)
+            _wake_when_dead(self._engine)
+        engine = self._engine
         while waiting and len(running) < self._config.max_in_flight:
             place = waiting[0]
             request = requests[place]
@@ -156,6 +162,22 @@ def _start(model: str, config: VllmConfig) -> "LLM":
         return LLM(model, disable_log_stats=False, **engine_arguments(config))
     except (OSError, ValueError) as error:
         raise UsageError(f"vLLM cannot load model {model} ({str(error).splitlines()[0][:300]})") from error
+
+
+def _wake_when_dead(engine: "LLM") -> None:
+    """Wakes whoever waits for an engine that was killed: vLLM 0.32 notices its end, and leaves them waiting for ever."""
+    core = engine.llm_engine.engine_core
+    if not hasattr(core, "outputs_queue"):  # an engine inside this process, which cannot end alone
+        return
+
+    def watch() -> None:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        while not core.resources.engine_dead:
+            time.sleep(_WATCH_EVERY_S)
+        core.outputs_queue.put_nowait(EngineDeadError())
+
+    threading.Thread(target=watch, name="pancap-engine-watch", daemon=True).start()
 
 
 def _sampling(request: Request) -> "SamplingParams":

@@ -248,6 +248,12 @@ def bench_detectors(
     _run("bench", name="detectors", images=images, as_json=as_json)
 
 
+@bench_app.command("kernels")
+def bench_kernels(as_json: AsJson = False) -> None:
+    """Every kernel checked and timed against its peers; on a machine without a GPU the plain PyTorch paths."""
+    _run("bench", name="kernels", as_json=as_json)
+
+
 @app.command("config")
 def show_config(
     verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, detectors, caption, ...")] = None,

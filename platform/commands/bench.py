@@ -8,7 +8,12 @@ from pancap.platform.console import Progress, Summary, progress_bars, show
 def run(*, name: str, as_json: bool, images: Path | None = None) -> None:
     """Measures and prints the table."""
     with progress_bars() as report:
-        summary = _scenes() if name == "scenes" else _detectors(images, report=report)
+        if name == "scenes":
+            summary = _scenes()
+        elif name == "kernels":
+            summary = _kernels(report=report)
+        else:
+            summary = _detectors(images, report=report)
     show(summary, as_json=as_json)
 
 
@@ -16,6 +21,12 @@ def _scenes() -> Summary:
     from pancap.engine.scenes.bench import bench_scenes
 
     return bench_scenes()
+
+
+def _kernels(*, report: Progress) -> Summary:
+    from pancap.custom_kernels.bench.run import bench_kernels
+
+    return bench_kernels(on_progress=report)
 
 
 def _detectors(images: Path | None, *, report: Progress) -> Summary:
