@@ -165,7 +165,7 @@ def _start(model: str, config: VllmConfig) -> "LLM":
 
 
 def _wake_when_dead(engine: "LLM") -> None:
-    """Wakes whoever waits for an engine that was killed: vLLM 0.32 notices its end, and leaves them waiting for ever."""
+    """Wakes who waits for an engine that was killed: vLLM 0.32 notices its end, and leaves them waiting for ever."""
     core = engine.llm_engine.engine_core
     if not hasattr(core, "outputs_queue"):  # an engine inside this process, which cannot end alone
         return

@@ -52,6 +52,13 @@ def _default(field: "Field[object]") -> str:
 
 
 def _field_notes(schema: type) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    for base in filter(is_dataclass, reversed(schema.__mro__)):
+        notes |= _own_field_notes(base)
+    return notes
+
+
+def _own_field_notes(schema: type) -> dict[str, str]:
     tree = ast.parse(Path(inspect.getfile(schema)).read_text(encoding="utf-8"))
     body = next(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == schema.__name__)
     notes = {}

@@ -97,7 +97,8 @@ def test_a_timeout_is_tried_again(connect, chat_server):
 
 
 def test_retry_after_is_honoured_in_seconds_and_as_a_date_and_by_every_request(connect, chat_server):
-    for header in ("1.5", email.utils.formatdate(time.time() + 3, usegmt=True)):
+    for make_header in (lambda: "1.5", lambda: email.utils.formatdate(time.time() + 3, usegmt=True)):
+        header = make_header()
         chat_server.bodies.clear()
         chat_server.plan = fail_first(1, {"status": 429, "headers": {"Retry-After": header}})
         generator = connect(max_wait_s=10.0, concurrency=1)

@@ -60,6 +60,6 @@ def test_torchaudio_imports_in_a_fresh_process():
 
 @pytest.mark.skipif(find_spec("torchcodec") is None, reason="needs torchcodec")
 def test_torchcodec_loads_or_fails_as_an_import_in_a_fresh_process():
-    program = "try:\n    import torchcodec\nexcept ImportError as error:\n    print(error)"
+    program = "import torch\ntry:\n    import torchcodec\nexcept ImportError as error:\n    print(error)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
