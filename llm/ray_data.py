@@ -50,20 +50,13 @@ class RayDataGenerator:
             from ray.data.llm import build_processor
         except ImportError as error:
             raise UsageError("backend=ray needs Ray and vLLM; install pancap[gpu], or pancap[cpu]") from error
-        rows = [
-            {
-                "place": place,
-                "messages_json": json.dumps([{"role": m.role, "content": m.text} for m in request.messages]),
-                "sampling_json": json.dumps(sampling_arguments(request)),
-            }
-            for place, request in enumerate(requests)
-        ]
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         processor = build_processor(self._processor_config(), preprocess=_unpack, postprocess=_pack)
-        num_blocks = max(self._config.replicas, -(-len(rows) // _ROWS_PER_BATCH))
         try:
-            for row in processor(ray.data.from_items(rows, override_num_blocks=num_blocks)).iter_rows():
-                yield int(row["place"]), _reply(row, requests[int(row["place"])])
+            for rows in _by_constraint(requests):
+                num_blocks = max(self._config.replicas, -(-len(rows) // _ROWS_PER_BATCH))
+                for row in processor(ray.data.from_items(rows, override_num_blocks=num_blocks)).iter_rows():
+                    yield int(row["place"]), _reply(row, requests[int(row["place"])])
         except ray.exceptions.RayError as error:
             raise StoppedError(
                 f"Ray Data stopped ({str(error).splitlines()[0][:300]}); start the same command again: "
@@ -92,8 +85,21 @@ class RayDataGenerator:
         )
 
 
+def _by_constraint(requests: Sequence[Request]) -> list[list[dict[str, Any]]]:
+    """Rows in groups of one constraint, which Arrow can give one type; a judge's batch is one group."""
+    groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
+    for place, request in enumerate(requests):
+        row = {
+            "place": place,
+            "messages_json": json.dumps([{"role": m.role, "content": m.text} for m in request.messages]),
+            "sampling_json": json.dumps(sampling_arguments(request)),
+        }
+        groups.setdefault((bool(request.schema), bool(request.choices)), []).append(row)
+    return list(groups.values())
+
+
 def _unpack(row: dict[str, Any]) -> dict[str, Any]:
-    """Nested columns only now, so that Arrow need not find one type for the constraints of all rows."""
+    """Back to what Ray's stages read."""
     return {
         "place": row["place"],
         "messages": json.loads(row["messages_json"]),

@@ -94,6 +94,7 @@ def test_replies_obey_their_constraints_and_one_that_is_too_long_is_refused_alon
     assert replies[7].finish == "length" and replies[7].completion_tokens == 3
 
 
+@pytest.mark.slow
 def test_nearly_every_prompt_token_comes_from_the_prefix_cache(generator, captions, tmp_path):
     """Questions about real captions, by vLLM's own count of cached tokens; the rule judge read them, for its speed."""
     contents = [RuleJudge().extract(caption) for caption in captions[:2]]

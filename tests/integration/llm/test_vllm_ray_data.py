@@ -7,10 +7,10 @@ import pytest
 from pancap.llm.base import Message, Request
 from pancap.llm.config import VllmConfig
 from pancap.llm.ray_data import RayDataGenerator
-from pancap.scoring.judges.llm.extraction import extraction_schema
-from pancap.scoring.judges.llm.statements import ANSWERS
+from pancap.scoring.judges.llm.statements import ANSWERS, CONTRADICTION_SCHEMA
 
-pytestmark = pytest.mark.timeout(900)
+# Ray Data loads the model anew for each kind of constraint: three times here.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def cluster(smollm2):
 
 def request(text, **changes):
     messages = (Message(role="system", text="Reply."), Message(role="user", text=text))
-    return Request(messages=messages, **({"max_tokens": 700} | changes))
+    return Request(messages=messages, **({"max_tokens": 300} | changes))
 
 
 def test_replies_come_back_under_their_places_and_obey_their_constraints(smollm2, cluster):
@@ -33,11 +33,10 @@ def test_replies_come_back_under_their_places_and_obey_their_constraints(smollm2
     engine = {"enforce_eager": True, "max_num_seqs": 16}
     config = VllmConfig(dtype="float32", max_model_len=2048, enable_gpu=False, engine=engine)
     generator = RayDataGenerator(str(smollm2), config)
-    schema = extraction_schema(max_items=1)
     requests = [
         *(request(f"Is {number} large? yes or no?", choices=ANSWERS) for number in range(70)),
         request("word " * 5000),
-        request("A red dog on a mat.", schema=schema),
+        request("E1 is a dog.\nTrue: E1 is red\nReply:", schema=CONTRADICTION_SCHEMA),
         request("Say hello.", max_tokens=3),
     ]
     found = list(generator.generate(requests))
@@ -45,5 +44,5 @@ def test_replies_come_back_under_their_places_and_obey_their_constraints(smollm2
     replies = dict(found)
     assert all(replies[place].text in ANSWERS and replies[place].completion_tokens <= 4 for place in range(70))
     assert (replies[70].finish, replies[72].finish) == ("refused", "length")
-    jsonschema.validate(json.loads(replies[71].text), json.loads(schema))
+    jsonschema.validate(json.loads(replies[71].text), json.loads(CONTRADICTION_SCHEMA))
     assert list(generator.generate([])) == []
