@@ -10,9 +10,9 @@ from pancap.chain.tokenizer import TokenIds
 IDS = TokenIds(pad=0, bos=1, eos=2, image=3, box=10, newline=4, coordinates=range(11, 1012))
 NUM_IDS = 1012
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
-KNOWN = st.lists(
-    st.tuples(*[st.integers(0, 1000)] * 4).filter(lambda u: u[0] < u[2] and u[1] < u[3]), min_size=1, max_size=5
-)
+SPANS = st.lists(st.integers(0, 1000), min_size=2, max_size=2, unique=True).map(sorted)
+UNIT_BOXES = st.builds(lambda x, y: (x[0], y[0], x[1], y[1]), SPANS, SPANS)
+KNOWN = st.lists(UNIT_BOXES, min_size=1, max_size=5)
 
 
 def write(rules: AnswerRules, *, seed: int, num_tokens: int = 60) -> list[int]:

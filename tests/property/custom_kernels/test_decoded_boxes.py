@@ -19,7 +19,7 @@ def limits(draw_low, draw_high, num_values):
     return low, max(low + 1, min(draw_high, num_values - 1))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     num_boxes=st.integers(1, 3),
@@ -48,7 +48,7 @@ def test_slot_by_slot_no_box_is_ever_invalid(seed, num_boxes, num_values, scale,
         assert (written[axis] < written[axis + 2]).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     num_boxes=st.integers(1, 3),

@@ -46,7 +46,7 @@ def contents(draw):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(content=contents(), seed=st.integers(0, 2**31), style=st.sampled_from(["prose", "plain"]))
 def test_everything_is_stated(content, seed, style):
     text = write_caption(content, seed=seed, style=style)
@@ -65,7 +65,7 @@ def test_everything_is_stated(content, seed, style):
     assert text[0].isupper() and text.endswith(".")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     tag=st.text(max_size=12), attribute=st.text(max_size=12), relation=st.text(max_size=12), item=st.text(max_size=12)
 )

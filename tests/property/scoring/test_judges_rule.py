@@ -13,14 +13,14 @@ captions = st.text(max_size=300) | st.lists(st.sampled_from(WORDS), max_size=60)
 
 
 @given(captions)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_any_text_is_read_and_the_same_way_twice(caption):
     """R26."""
     assert JUDGE.extract(caption) == JUDGE.extract(caption)
 
 
 @given(captions)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_caption_supports_itself(caption):
     content = JUDGE.extract(caption)
     answer = JUDGE.supported(content, content, {entity.id: entity.id for entity in content.entities})
