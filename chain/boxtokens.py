@@ -64,7 +64,7 @@ class BoxCodec:
         """One box as model text."""
         if self.coordinates == "text":
             return asmv2.render_box(box, width=self.width, height=self.height)
-        return "<box>" + "".join(f"<c{unit}>" for unit in self.to_units(box))
+        return render_units(self.to_units(box))
 
     def render_boxes(self, boxes: Iterable[Box]) -> str:
         """A list of boxes as model text."""
@@ -108,6 +108,11 @@ class BoxCodec:
             return text
         respelled = TOKEN_BOX.sub(rf" <box>[[\1, \2, \3, \4]]</box>{after}", text)
         return LOOSE_TOKENS.sub("<box>", respelled)
+
+
+def render_units(units: Units) -> str:
+    """A box as five tokens."""
+    return "<box>" + "".join(f"<c{unit}>" for unit in units)
 
 
 def without_boxes(captions: Iterable[str]) -> Iterator[str]:

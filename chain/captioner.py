@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.caption.formats import sapancap
-from pancap.chain.backends.base import Backend, EncodedImages, Question
+from pancap.chain.backends.base import Answer, Backend, EncodedImages, Question
 from pancap.chain.config import CaptionConfig, ChainMode, DecodingConfig
 from pancap.chain.stages import STAGES_OF_MODE, ChainState, StageName, merge_answer
 from pancap.configs import UsageError
@@ -35,12 +35,15 @@ class ChainResult:
     Args:
         caption: SA-Pancap style text, boxes in fractions of the image.
         entities: tags with boxes: of the stages, or (one stage) read from the caption.
+        confidences: of each entity, how sure the model is of where its box lies, 0..1 (`chain.grammar.box_confidence`);
+            None where the backend does not know.
         stages: each stage's answer as the model wrote it.
         timings_s: seconds per step (`encode`, then the stages) of the batch that held the image.
     """
 
     caption: str
     entities: tuple[Entity, ...]
+    confidences: tuple[float | None, ...]
     stages: dict[str, str]
     timings_s: dict[str, float]
 
@@ -85,15 +88,7 @@ class Captioner:
             started = time.perf_counter()
             states = self._run_stage(stage, states, encoded=encoded)
             timings_s[stage] = time.perf_counter() - started
-        return [
-            ChainResult(
-                caption=state.caption,
-                entities=_entities(state),
-                stages=dict(state.answers),
-                timings_s=dict(timings_s),
-            )
-            for state in states
-        ]
+        return [_result(state, timings_s=timings_s) for state in states]
 
     def _run_stage(self, stage: StageName, states: Sequence[ChainState], *, encoded: EncodedImages) -> list[ChainState]:
         """Asks a stage of every image; one that has nothing to ask about (no boxes to tag) answers nothing."""
@@ -102,14 +97,14 @@ class Captioner:
             for index, state in enumerate(states)
             if stage != "tag" or state.boxes
         ]
-        answers = dict.fromkeys(range(len(states)), "")
+        answers = dict.fromkeys(range(len(states)), Answer())
         written = self.backend.answer(encoded, questions)
         answers |= {question.image: answer for question, answer in zip(questions, written, strict=True)}
         return [
             merge_answer(
                 stage,
-                state,
-                answers[index],
+                replace(state, confidence=state.confidence | answers[index].confidence),
+                answers[index].text,
                 codec=encoded.codecs[index],
                 same_tag_max_iou=self.same_tag_max_iou,
             )
@@ -199,9 +194,19 @@ def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None
     )
 
 
-def _entities(state: ChainState) -> tuple[Entity, ...]:
-    found = [(instance.tag, instance.box) for instance in state.instances] or _read_entities(state.caption)
-    return tuple(Entity(id=index, tag=tag, box=box) for index, (tag, box) in enumerate(found, start=1))
+def _result(state: ChainState, *, timings_s: dict[str, float]) -> ChainResult:
+    found = [(instance.tag, instance.box) for instance in state.instances]
+    confidence = state.confidence
+    if not found:  # the boxes are those of the caption, three decimals each
+        found = _read_entities(state.caption)
+        confidence = {sapancap.parse(sapancap.render_box(box)).boxes[0]: value for box, value in confidence.items()}
+    return ChainResult(
+        caption=state.caption,
+        entities=tuple(Entity(id=index, tag=tag, box=box) for index, (tag, box) in enumerate(found, start=1)),
+        confidences=tuple(confidence.get(box) for _, box in found),
+        stages=dict(state.answers),
+        timings_s=dict(timings_s),
+    )
 
 
 def _read_entities(caption: str) -> list[tuple[str, Box]]:

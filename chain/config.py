@@ -74,8 +74,6 @@ class DecodingConfig:
     """Corrected boxes can fall together: of two instances of one tag whose IoU is above this only the first stays."""
     enable_complete_captions: bool = False
     """With constraints: a caption ends only when it names every box that the stages before it found."""
-    coordinate_window: int = 0
-    """How a coordinate is read: 0 takes the most likely value, W > 0 the mean of the most likely 2 W + 1 neighbours."""
     repeat_window: int = 40
     """Longest repeated token sequence that stops a runaway answer (after its third copy)."""
 
@@ -87,8 +85,6 @@ class DecodingConfig:
                 raise ValueError(f"max_new_tokens_{name} must be >= 1, got {value}; set a positive number")
         if not 0 < self.same_tag_max_iou <= 1:
             raise ValueError(f"same_tag_max_iou must be in 0..1, got {self.same_tag_max_iou}; 1 keeps all")
-        if self.coordinate_window < 0:
-            raise ValueError(f"coordinate_window must be >= 0, got {self.coordinate_window}; 0 is the plain choice")
 
     def max_new_tokens(self, stage: str) -> int:
         """Longest answer of a stage, in tokens."""

@@ -1,9 +1,10 @@
 """Batched greedy decoding: each image encoded once, each stage a branch on its cached prefix, finished rows leave."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pancap.chain.boxtokens import Units
 from pancap.chain.grammar import AnswerGrammar, AnswerRules
 from pancap.chain.model import Checkpoint, image_features
 from pancap.chain.tokenizer import token_ids
@@ -11,7 +12,8 @@ from pancap.chain.tokenizer import token_ids
 if TYPE_CHECKING:
     import torch
 
-# N images, B rows, L layers, A attention heads, S positions of prefix, prompt and answer, D width of a head, V ids.
+# N images, B rows, L layers, A attention heads, S positions of prefix, prompt and answer, D width of a head, H width of
+# the model, V ids, K coordinate values.
 MIN_REPEATED_TOKENS = 12
 MIN_COPIES = 3
 CHECK_EVERY = 8
@@ -36,6 +38,19 @@ class Branch:
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
     rules: AnswerRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """The answer of a branch.
+
+    Args:
+        ids: without the end token.
+        confidence: of each new box in it, see `box_confidence`; empty without rules.
+    """
+
+    ids: list[int]
+    confidence: dict[Units, float]
 
 
 class KeyValueCache:
@@ -111,8 +126,11 @@ def encode_prefix(checkpoint: Checkpoint, pixels: "torch.Tensor") -> KeyValueCac
 
 def decode_branches(
     checkpoint: Checkpoint, prefix: KeyValueCache, *, branches: Sequence[Branch], repeat_window: int = 40
-) -> list[list[int]]:
+) -> list[Decoded]:
     """Writes one answer per branch, greedily.
+
+    With rules, the coordinates of new boxes come from `box_decode`: the coordinate rows of the head instead of all of
+    it. Rows whose next token is certain (copied boxes) reach no head.
 
     Args:
         checkpoint: the model.
@@ -121,7 +139,7 @@ def decode_branches(
         repeat_window: longest repeated sequence that ends a runaway answer.
 
     Returns:
-        Ids of the answers, without the end token, in the order of the branches.
+        The answers in the order of the branches.
     """
     import torch
 
@@ -157,6 +175,8 @@ class _Decoder:
     ) -> None:
         import torch
 
+        from pancap.custom_kernels.box_decode import BoxDecoder
+
         self.model = checkpoint.model
         self.ids = token_ids(checkpoint.tokenizer)
         self.branches = branches
@@ -166,22 +186,27 @@ class _Decoder:
             AnswerGrammar(branch.rules, ids=self.ids) if branch.rules and self.ids.coordinates else None
             for branch in branches
         ]
+        first, stop = self.ids.coordinates.start, self.ids.coordinates.stop
+        self.box_decoder = BoxDecoder(self.model.lm_head.weight[first:stop], max_rows=len(branches))
         self.active = list(range(len(branches)))
         self.is_finished = [False] * len(branches)
         self.cache = prefix.rows(torch.tensor([branch.image for branch in branches]))
         self.prefix_length = prefix.length
 
-    def run(self) -> list[list[int]]:
-        logits_BV = self._prompts()
+    def run(self) -> list[Decoded]:
+        hidden_BH = self._prompts()
         while True:
-            tokens = [self._next_token(branch, logits_BV[row]) for row, branch in enumerate(self.active)]
+            tokens = self._next_tokens(hidden_BH)
             going = [row for row, token in enumerate(tokens) if token is not None]
             if not going:
-                return self.answers
+                return [
+                    Decoded(ids=ids, confidence=grammar.confidence if grammar else {})
+                    for ids, grammar in zip(self.answers, self.grammars, strict=True)
+                ]
             if len(going) <= COMPACT_SHARE * len(self.active):
                 self._keep(going)
                 tokens = [tokens[row] for row in going]
-            logits_BV = self._step([self.ids.pad if token is None else token for token in tokens])
+            hidden_BH = self._step([self.ids.pad if token is None else token for token in tokens])
 
     def _prompts(self) -> "torch.Tensor":
         """Runs all prompts, padded on the left."""
@@ -207,28 +232,64 @@ class _Decoder:
         import torch
 
         self.visible_BS = torch.cat([self.visible_BS, torch.ones(len(tokens), 1, dtype=torch.bool)], dim=1)
-        logits = self._forward(
+        hidden_BH = self._forward(
             torch.tensor(tokens).unsqueeze(1), self.positions_B.unsqueeze(1), self.visible_BS[:, None, None]
         )
         self.positions_B = self.positions_B + 1
-        return logits
+        return hidden_BH
 
     def _forward(self, ids_BS: "torch.Tensor", positions_BS: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
-        hidden = self.model.model.language_model(
+        hidden_BSH: torch.Tensor = self.model.model.language_model(
             input_ids=ids_BS,
             position_ids=positions_BS,
             attention_mask=mask,
             past_key_values=self.cache,
             use_cache=True,
         ).last_hidden_state
-        return self.model.lm_head(hidden[:, -1])
+        return hidden_BSH[:, -1]
 
-    def _next_token(self, branch: int, logits_V: "torch.Tensor") -> int | None:
-        """Chooses and records a row's next token; None if its answer ends here or ended before."""
-        if self.is_finished[branch]:
-            return None
+    def _next_tokens(self, hidden_BH: "torch.Tensor") -> list[int | None]:
+        """Chooses and records each row's next token; None if its answer ends here or ended before."""
+        tokens: list[int | None] = [None] * len(self.active)
+        free: list[int] = []
+        bounds: dict[int, tuple[int, int]] = {}
+        for row, branch in enumerate(self.active):
+            grammar = self.grammars[branch]
+            if self.is_finished[branch]:
+                continue
+            forced = grammar.forced() if grammar else None
+            corner = grammar.bounds() if grammar else None
+            if forced is not None:
+                tokens[row] = self._take(branch, forced)
+            elif corner is not None:
+                bounds[row] = corner
+            else:
+                free.append(row)
+        if bounds:
+            for row, value, std in self._decode_corners(hidden_BH, bounds):
+                tokens[row] = self._take(self.active[row], self.ids.coordinates.start + value, std=std)
+        if free:
+            for row, logits_V in zip(free, self.model.lm_head(hidden_BH[free]), strict=True):
+                grammar = self.grammars[self.active[row]]
+                token = grammar.choose(logits_V) if grammar else int(logits_V.argmax())
+                tokens[row] = self._take(self.active[row], token)
+        return tokens
+
+    def _decode_corners(
+        self, hidden_BH: "torch.Tensor", bounds: dict[int, tuple[int, int]]
+    ) -> Iterator[tuple[int, int, float]]:
+        """(row, coordinate, its standard deviation) of the rows that place a box."""
+        import torch
+
+        lower_N, upper_N = torch.tensor(list(bounds.values())).unbind(1)
+        found = self.box_decoder(hidden_BH[list(bounds)], lower_N=lower_N, upper_N=upper_N)
+        return zip(bounds, found.bins.tolist(), found.std.tolist(), strict=True)
+
+    def _take(self, branch: int, token: int, *, std: float = 0.0) -> int | None:
+        """Records a branch's next token; None if its answer ends with it."""
         grammar = self.grammars[branch]
-        token = int(logits_V.argmax()) if grammar is None else grammar.choose(logits_V)
+        if grammar:
+            grammar.advance(token, std=std)
         if token != self.ids.eos and self._record(
             self.answers[branch], token, limit=self.branches[branch].max_new_tokens
         ):

@@ -64,8 +64,12 @@ def record_of(image: ReadImage, result: ChainResult) -> dict[str, Any]:
         "image_id": image.image_id,
         "caption": result.caption,
         "entities": [
-            {"tag": entity.tag, "box": None if entity.box is None else [round(v, 4) for v in entity.box.as_tuple()]}
-            for entity in result.entities
+            {
+                "tag": entity.tag,
+                "box": None if entity.box is None else [round(v, 4) for v in entity.box.as_tuple()],
+                "confidence": None if confidence is None else round(confidence, 4),
+            }
+            for entity, confidence in zip(result.entities, result.confidences, strict=True)
         ],
         "stages": result.stages,
         "timings_s": {name: round(seconds, 4) for name, seconds in result.timings_s.items()},

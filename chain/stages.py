@@ -41,12 +41,13 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """What is known of one image between stages."""
+    """What is known of one image between stages; `confidence` as in `chain.backends.base.Answer`, of all of them."""
 
     boxes: tuple[Box, ...] = ()
     instances: tuple[Instance, ...] = ()
     caption: str = ""
     answers: dict[str, str] = field(default_factory=dict)
+    confidence: dict[Box, float] = field(default_factory=dict)
 
 
 STAGES: dict[StageName, Stage] = {

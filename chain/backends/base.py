@@ -1,11 +1,12 @@
 """The protocol between the stages and whatever runs the model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec
 from pancap.chain.config import Coordinates
 from pancap.chain.stages import ChainState, StageName
@@ -24,6 +25,20 @@ class Question:
     image: int
     stage: StageName
     state: ChainState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the model says to a question.
+
+    Args:
+        text: model text.
+        confidence: how sure the model is of where each box lies that it placed in this answer, 0..1; without entries
+            where the backend does not know.
+    """
+
+    text: str = ""
+    confidence: dict[Box, float] = field(default_factory=dict)
 
 
 class EncodedImages(Protocol):
@@ -47,6 +62,6 @@ class Backend(Protocol[EncodedT]):
         """Takes in a batch of (H, W, 3) uint8 images, each encoded once."""
         ...
 
-    def answer(self, encoded: EncodedT, questions: Sequence[Question]) -> list[str]:
-        """The model's answers as model text, in the order of the questions."""
+    def answer(self, encoded: EncodedT, questions: Sequence[Question]) -> list[Answer]:
+        """The model's answers, in the order of the questions."""
         ...

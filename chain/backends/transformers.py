@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pancap.chain.backends.base import Question
-from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.backends.base import Answer, Question
+from pancap.chain.boxtokens import BoxCodec, render_units
 from pancap.chain.config import DecodingConfig
 from pancap.chain.decoding import Branch, decode_branches, encode_prefix
 from pancap.chain.grammar import AnswerRules
@@ -52,7 +52,7 @@ class TransformersBackend:
         ]
         return EncodedBatch(prefix=prefix, codecs=tuple(codecs))
 
-    def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[str]:
+    def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[Answer]:
         """Decodes all questions as one batch."""
         tokenizer = self.checkpoint.tokenizer
         branches = []
@@ -70,7 +70,17 @@ class TransformersBackend:
         answers = decode_branches(
             self.checkpoint, encoded.prefix, branches=branches, repeat_window=self.decoding.repeat_window
         )
-        return [decode(tokenizer, ids) for ids in answers]
+        return [
+            Answer(
+                text=decode(tokenizer, answer.ids),
+                confidence={
+                    box: confidence
+                    for units, confidence in answer.confidence.items()
+                    for box in encoded.codecs[question.image].parse_boxes(render_units(units))
+                },
+            )
+            for question, answer in zip(questions, answers, strict=True)
+        ]
 
     def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | None:
         if self.coordinates != "tokens" or not self.decoding.enable_constraints:
@@ -85,5 +95,4 @@ class TransformersBackend:
             nothing=tuple(encode(self.checkpoint.tokenizer, NO_INSTANCES)[:1]),
             is_refined=self.checkpoint.meta.refines_boxes and self.decoding.enable_refinement,
             is_complete=self.decoding.enable_complete_captions,
-            window=self.decoding.coordinate_window,
         )

@@ -8,6 +8,29 @@ from pancap.chain.tuples import EntityOrder
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoxLossConfig:
+    """Loss of coordinate tokens (`pancap.custom_kernels.box_loss`).
+
+    A coordinate counts weight x (cross-entropy over the coordinates + giou x (1 - GIoU of its box) + l1 x distance).
+    """
+
+    weight: float = 1.0
+    """Against a text token; 0: coordinates are plain next tokens of the whole vocabulary, without what follows."""
+    giou: float = 0.5
+    """Weight of 1 - GIoU between the true box and the expected one."""
+    l1: float = 0.0
+    """Weight of the distance between true and expected coordinate, as a share of the padded square."""
+    sigma: float = 4.0
+    """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
+
+    def __post_init__(self) -> None:
+        """Refuses negative weights."""
+        for name in ("weight", "giou", "l1", "sigma"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"loss.box.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """How much each part of the loss counts; a stage's part is the weighted mean over its answer tokens."""
 
@@ -22,16 +45,14 @@ class LossConfig:
     copied_coordinates: float = 0.1
     """How much a coordinate counts where constrained decoding copies known boxes: in the caption, and in the tag stage
     unless box_noise is set."""
-    coordinate_sigma: float = 4.0
-    """Width, in 1/1000, of the bell around the true coordinate that cross-entropy aims at; 0: the true one alone."""
-    giou: float = 0.5
-    """Weight of 1 - GIoU between the true box and the expected one (coordinate tokens only)."""
+    box: BoxLossConfig = field(default_factory=BoxLossConfig)
+    """Of coordinate tokens."""
     patches: float = 1.0
     """Weight of what the image tokens are asked themselves (chain/training/probe.py; coordinate tokens only)."""
 
     def __post_init__(self) -> None:
         """Refuses negative weights."""
-        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "coordinate_sigma", "giou", "patches"):
+        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "patches"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"loss.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
 

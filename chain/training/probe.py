@@ -86,13 +86,10 @@ def probe_loss(
     """Mean cross-entropy of the coordinates (towards a bell around the true one) plus that of the words."""
     import torch
 
-    from pancap.chain.training.loss import soft_correction
+    from pancap.custom_kernels.box_loss import box_loss
 
     asked_QAH = probe(hidden_QH).view(len(hidden_QH), NUM_QUESTIONS, -1)
     word_nll = torch.nn.functional.cross_entropy(asked_QAH[:, 4] @ embeddings_VH.T, words_Q)
-    scores_BK = (asked_QAH[:, :4] @ embeddings_VH[coordinates.start : coordinates.stop].T).flatten(0, 1)
-    true_B = units_Q4.flatten()
-    coordinate_nll = torch.nn.functional.cross_entropy(scores_BK, true_B, reduction="none")
-    if sigma > 0:
-        coordinate_nll = coordinate_nll + soft_correction(scores_BK, true_B, sigma=sigma)
-    return coordinate_nll.mean() + word_nll
+    coordinates_KH = embeddings_VH[coordinates.start : coordinates.stop]
+    boxes = box_loss(asked_QAH[:, :4], coordinates_KH, units_Q4, sigma=sigma, ce_weight=1 / 4, giou_weight=0.0)
+    return boxes.total + word_nll

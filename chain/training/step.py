@@ -59,7 +59,7 @@ def step_loss(
     copied_stages: Sequence[StageName] = COPIED_STAGES,
     probe: "torch.nn.Module | None" = None,
 ) -> LossParts:
-    """Loss of a packed batch; scores are computed for the supervised tokens only.
+    """Loss of a packed batch; only supervised tokens reach the head.
 
     Args:
         model: the chain's model, attending over trees.
@@ -80,9 +80,9 @@ def step_loss(
         layout=batch.layout,
         output_hidden_states=probe is not None,
     )
-    logits_MV = model.lm_head(outputs.last_hidden_state[0][batch.rows_M])
     parts = answer_loss(
-        logits_MV,
+        outputs.last_hidden_state[0][batch.rows_M],
+        model.lm_head.weight,
         targets_M=batch.targets_M,
         stages_M=batch.stages_M,
         coordinates=named.coordinates,
@@ -99,6 +99,6 @@ def step_loss(
         words_Q=batch.patch_words_Q,
         embeddings_VH=model.get_input_embeddings().weight,
         coordinates=named.coordinates,
-        sigma=loss.coordinate_sigma,
+        sigma=loss.box.sigma,
     )
     return replace(parts, total=parts.total + loss.patches * patches, patches=patches.item())

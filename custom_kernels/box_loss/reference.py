@@ -1,6 +1,6 @@
 """The box loss in plain PyTorch: the definition of correct, and what runs without a GPU.
 
-Legend: M boxes, four slots (x1, y1, x2, y2), K coordinate values, H width.
+Legend: M boxes, four slots (x1, y1, x2, y2), K coordinate values, O of them around the true one, H width.
 """
 
 import torch
@@ -28,7 +28,8 @@ def box_loss_reference(
     if bias_K is not None:
         logits_M4K = logits_M4K + bias_K.to(wide)
     log_probs_M4K = logits_M4K.log_softmax(dim=2)
-    ce_M4 = -(soft_targets(targets_M4, num_values, sigma=sigma).to(wide) * log_probs_M4K).sum(dim=2)
+    bins_M4O, shares_M4O = soft_targets(targets_M4, num_values, sigma=sigma)
+    ce_M4 = -(shares_M4O.to(wide) * log_probs_M4K.gather(2, bins_M4O)).sum(dim=2)
     values_K = torch.arange(num_values, dtype=wide, device=logits_M4K.device) / (num_values - 1)
     expected_M4 = log_probs_M4K.exp() @ values_K
     truth_M4 = targets_M4.to(wide) / (num_values - 1)
@@ -38,17 +39,18 @@ def box_loss_reference(
     return (loss_M * box_weights_M.to(wide)).sum(), ce_M4, giou_M, l1_M4, expected_M4
 
 
-def soft_targets(targets_M4: torch.Tensor, num_values: int, *, sigma: float) -> torch.Tensor:
-    """What the distribution should be, (M, 4, K): the true bin, or a bell of `sigma` bins around it.
+def soft_targets(targets_M4: torch.Tensor, num_values: int, *, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the distribution should be: bins and their shares, (M, 4, O) each, a bin outside the scale with share 0.
 
-    The bell is cut at int(3 sigma) + 1 bins and at the ends of the scale, and sums to 1.
+    The true bin, or a bell of `sigma` bins around it, cut at int(3 sigma) + 1 bins and at the ends of the scale, that
+    sums to 1. Elsewhere the distribution should be 0, so that the O bins are all a cross-entropy needs.
     """
-    bins_K = torch.arange(num_values, device=targets_M4.device)
-    distance_M4K = (bins_K - targets_M4.unsqueeze(-1)).to(torch.float64)
-    if sigma == 0:
-        return (distance_M4K == 0).to(torch.float64)
-    bell = torch.exp(-0.5 * (distance_M4K / sigma) ** 2) * (distance_M4K.abs() <= reach_of(sigma))
-    return bell / bell.sum(dim=-1, keepdim=True)
+    reach = reach_of(sigma) if sigma > 0 else 0
+    offsets_O = torch.arange(-reach, reach + 1, device=targets_M4.device)
+    bins_M4O = targets_M4.unsqueeze(-1) + offsets_O
+    bell_O = torch.exp(-0.5 * (offsets_O.double() / max(sigma, 1e-9)) ** 2)
+    shares_M4O = bell_O * ((bins_M4O >= 0) & (bins_M4O < num_values))
+    return bins_M4O.clamp(0, num_values - 1), shares_M4O / shares_M4O.sum(dim=-1, keepdim=True)
 
 
 def reach_of(sigma: float) -> int:

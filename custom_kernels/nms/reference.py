@@ -1,5 +1,6 @@
 """Non-maximum suppression in plain PyTorch: the definition of correct, and what runs without a GPU."""
 
+import numpy as np
 import torch
 
 from pancap.custom_kernels.pairwise_iou.reference import pairwise_overlap
@@ -17,11 +18,13 @@ def kept_of_sorted(boxes_N4: torch.Tensor, labels_N: torch.Tensor, *, max_iou: f
     kept_N = torch.ones(len(boxes_N4), dtype=torch.bool, device=boxes_N4.device)
     for start in range(0, len(boxes_N4), _BLOCK):
         alive = kept_N[start : start + _BLOCK].nonzero().squeeze(1) + start
-        inner = _suppresses(boxes_N4, labels_N, alive, alive, max_iou=max_iou).tolist()
+        inner = _suppresses(boxes_N4, labels_N, alive, alive, max_iou=max_iou).cpu().numpy()
+        is_dropped = np.zeros(len(alive), dtype=bool)
         chosen: list[int] = []
-        for index in range(len(alive)):
-            if not any(inner[earlier][index] for earlier in chosen):
+        for index, drops in enumerate(inner):
+            if not is_dropped[index]:
                 chosen.append(index)
+                is_dropped |= drops
         winners = alive[chosen]
         kept_N[start : start + _BLOCK] = False
         kept_N[winners] = True

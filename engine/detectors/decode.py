@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from pancap.custom_kernels.nms import nms
 from pancap.engine.detectors.letterbox import INPUT_PX
 from pancap.engine.detectors.network import DetectorOutput, boxes_from_sides, points
-from pancap.engine.detectors.nms import suppress
 
 # Boxes of an image that enter the suppression, best first: its cost grows with the square.
 MAX_CANDIDATES = 400
@@ -52,6 +53,7 @@ def decode(
         score_N = scores_PK[point_N, label_N]
         best_N = np.argsort(-score_N, kind="stable")[:MAX_CANDIDATES]
         box_N4, score_N, label_N = boxes_P4[point_N[best_N]], score_N[best_N], label_N[best_N]
-        kept = suppress(box_N4, score_N, max_iou=max_iou, labels_N=label_N)[:max_num]
+        boxes, labels = torch.from_numpy(box_N4), torch.from_numpy(label_N)
+        kept = nms(boxes, torch.from_numpy(score_N), max_iou=max_iou, labels_N=labels)[:max_num].numpy()
         decoded.append(DecodedBoxes(boxes_px=box_N4[kept], scores=score_N[kept], labels=label_N[kept]))
     return decoded

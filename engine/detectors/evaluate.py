@@ -13,7 +13,6 @@ from pancap.caption.content import CaptionContent
 from pancap.configs.errors import UsageError
 from pancap.engine.detections import Detection
 from pancap.engine.detectors.base import UNKNOWN_TAG, Grounder, Proposer, Tagger
-from pancap.engine.detectors.nms import pairwise_iou
 from pancap.engine.detectors.scene_cache import Progress, Render, render_for_training
 from pancap.engine.merging import drop_doubles, join_detections
 
@@ -219,9 +218,13 @@ def _truth(content: CaptionContent) -> list[Detection]:
 
 
 def _iou(boxes: Sequence[Box], others: Sequence[Box]) -> np.ndarray:
-    left = np.array([box.as_tuple() for box in boxes]).reshape(-1, 4)
-    right = np.array([box.as_tuple() for box in others]).reshape(-1, 4)
-    return pairwise_iou(left, right)
+    import torch
+
+    from pancap.custom_kernels.pairwise_iou import pairwise_iou
+
+    left, right = (torch.tensor([box.as_tuple() for box in some], dtype=torch.float64) for some in (boxes, others))
+    found: np.ndarray = pairwise_iou(left.view(-1, 4), right.view(-1, 4)).numpy()
+    return found
 
 
 def _segment_box(bbox: Sequence[float], *, width: int, height: int) -> Box:

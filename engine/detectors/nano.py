@@ -120,8 +120,8 @@ class NanoGrounder:
     def _ground_batch(self, boxed: list[LetterboxedImage], *, tags: Sequence[Sequence[str]]) -> list[list[Detection]]:
         import torch
 
+        from pancap.custom_kernels.nms import nms
         from pancap.engine.detectors.decode import decode
-        from pancap.engine.detectors.nms import suppress
 
         allowed = [
             np.array(sorted(self._index[tag] for tag in set(wanted) if tag in self._index), dtype=np.int64)
@@ -134,7 +134,9 @@ class NanoGrounder:
             )
         found = []
         for image, boxes in zip(boxed, decoded, strict=True):
-            kept = suppress(boxes.boxes_px, boxes.scores, max_iou=GROUNDER_MAX_IOU_ACROSS)
+            kept = nms(
+                torch.from_numpy(boxes.boxes_px), torch.from_numpy(boxes.scores), max_iou=GROUNDER_MAX_IOU_ACROSS
+            ).tolist()
             placed = [(index, image.from_px(boxes.boxes_px[index])) for index in kept]
             found.append(
                 [

@@ -15,7 +15,6 @@ from pancap.engine.detectors.augment import Sample, Strength, augment, jitter_bo
 from pancap.engine.detectors.config import DetectorTrainConfig
 from pancap.engine.detectors.letterbox import INPUT_PX
 from pancap.engine.detectors.nano import network_input
-from pancap.engine.detectors.nms import pairwise_iou
 from pancap.engine.detectors.scene_cache import (
     CachedScenes,
     Progress,
@@ -264,9 +263,14 @@ class _Trainer:
 
 def _negative_boxes(sample: Sample, *, rng: np.random.Generator) -> np.ndarray:
     """Random boxes that hit nothing well, for the class "none of them"."""
+    import torch
+
+    from pancap.custom_kernels.pairwise_iou import pairwise_iou
+
     size = np.exp(rng.uniform(np.log(12), np.log(160), (NUM_NEGATIVES, 2)))
     corner = rng.uniform(0, 1, (NUM_NEGATIVES, 2)) * np.maximum([sample.width_px, sample.height_px] - size, [1.0, 1.0])
     boxes = np.concatenate([corner, corner + size], axis=1).clip(0, INPUT_PX).astype(np.float32)
     if len(sample.boxes_px) == 0:
         return boxes
-    return boxes[pairwise_iou(boxes, sample.boxes_px).max(axis=1) < MAX_NEGATIVE_IOU]
+    overlap_NM = pairwise_iou(torch.from_numpy(boxes), torch.from_numpy(sample.boxes_px).float())
+    return boxes[(overlap_NM.amax(dim=1) < MAX_NEGATIVE_IOU).numpy()]

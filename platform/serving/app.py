@@ -104,7 +104,10 @@ class _Ingress:
         return {
             "image": {"sha256": hashlib.sha256(data).hexdigest(), "width": width, "height": height},
             "caption": result.caption,
-            "entities": [{"tag": e.tag, "box": e.box.as_tuple() if e.box else None} for e in result.entities],
+            "entities": [
+                {"tag": entity.tag, "box": entity.box.as_tuple() if entity.box else None, "confidence": confidence}
+                for entity, confidence in zip(result.entities, result.confidences, strict=True)
+            ],
             "stages": result.stages,
             "timings_s": {
                 "image": decoded - started,

@@ -16,6 +16,7 @@ class EntityOut(BaseModel):
 
     tag: str
     box: tuple[float, float, float, float] | None = Field(description="x1, y1, x2, y2 in fractions of the image.")
+    confidence: float | None = Field(description="How sure the model is of where the box lies, 0 to 1; null: unknown.")
 
 
 class ImageOut(BaseModel):

@@ -37,7 +37,7 @@ def _transformers_answers(checkpoint, squares, prompt):
     branches = [
         Branch(image=index, prompt_ids=tuple(prompt), max_new_tokens=NUM_TOKENS) for index in range(len(squares))
     ]
-    return decode_branches(checkpoint, encoded.prefix, branches=branches)
+    return [answer.ids for answer in decode_branches(checkpoint, encoded.prefix, branches=branches)]
 
 
 def _vllm_answers(folder, checkpoint, squares, prompt):

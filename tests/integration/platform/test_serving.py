@@ -33,6 +33,7 @@ def load_stand_in(checkpoint):
                 SimpleNamespace(
                     caption=f"A picture {image.shape[1]} wide.",
                     entities=(entity,),
+                    confidences=(0.75,),
                     stages={"loc": "a", "tag": "b", "disc": "None", "cap": "c"},
                     timings_s={"cap": 0.1},
                 )
@@ -73,7 +74,7 @@ def test_multipart_and_base64_give_the_same_caption(endpoint):
     assert multipart.status_code == encoded.status_code == 200
     answer = multipart.json()
     assert answer["caption"] == encoded.json()["caption"] == "A picture 30 wide."
-    assert answer["entities"] == [{"tag": "sky", "box": [0.0, 0.0, 1.0, 0.5]}]
+    assert answer["entities"] == [{"tag": "sky", "box": [0.0, 0.0, 1.0, 0.5], "confidence": 0.75}]
     assert set(answer["stages"]) == {"loc", "tag", "disc", "cap"}
     assert answer["image"]["width"] == 30
     assert answer["timings_s"]["total"] > 0

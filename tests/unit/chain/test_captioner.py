@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from pancap.caption.boxes import Box
+from pancap.chain.backends.base import Answer
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.boxtokens import BoxCodec
 from pancap.chain.captioner import Captioner, caption_folder, load_captioner
@@ -18,8 +20,9 @@ class PerfectBackend:
 
     coordinates = "tokens"
 
-    def __init__(self, answers):
+    def __init__(self, answers, confidence=None):
         self.answers = answers
+        self.confidence = confidence or {}
         self.asked = []
         self.num_encoded = 0
 
@@ -33,7 +36,10 @@ class PerfectBackend:
 
     def answer(self, encoded, questions):
         self.asked.append([(question.stage, question.image) for question in questions])
-        return [self.answers[question.stage] for question in questions]
+        return [
+            Answer(text=self.answers[question.stage], confidence=self.confidence.get(question.stage, {}))
+            for question in questions
+        ]
 
 
 def test_four_stages_share_one_encoding_of_each_image():
@@ -53,6 +59,23 @@ def test_four_stages_share_one_encoding_of_each_image():
     assert [(entity.id, entity.tag) for entity in results[0].entities] == [(1, "cat"), (2, "dog")]
     assert list(results[0].timings_s) == ["encode", "loc", "tag", "disc", "cap"]
     assert list(results[0].stages) == ["loc", "tag", "disc", "cap"]
+
+
+def test_a_box_keeps_the_confidence_with_which_it_was_placed():
+    answers = {
+        "loc": "<box><c100><c200><c300><c400><box><c10><c20><c30><c40>",
+        "tag": " cat<box><c100><c200><c300><c400> dog<box><c11><c20><c30><c40>",
+        "disc": "None",
+        "cap": "A cat<box><c100><c200><c300><c400>.",
+    }
+    confidence = {
+        "loc": {Box(0.1, 0.2, 0.3, 0.4): 0.9, Box(0.01, 0.02, 0.03, 0.04): 0.8},
+        "tag": {Box(0.011, 0.02, 0.03, 0.04): 0.5},  # corrected there, the other one copied
+    }
+    (result,) = Captioner(PerfectBackend(answers, confidence)).caption([np.zeros((8, 8, 3), np.uint8)])
+    assert result.confidences == (0.9, 0.5)
+    (unsure,) = Captioner(PerfectBackend(answers)).caption([np.zeros((8, 8, 3), np.uint8)])
+    assert unsure.confidences == (None, None)
 
 
 def test_an_image_without_boxes_is_asked_for_no_tags():
@@ -115,6 +138,8 @@ def test_a_folder_is_captioned_and_the_bad_image_reported(checkpoint_dir, images
     records = [json.loads(line) for line in (tmp_path / "out" / "captions.jsonl").read_text().splitlines()]
     assert [item["image_path"] for item in captions] == [f"images/{index}.png" for index in range(5)]
     assert [record["caption"] for record in records] == [item["pred_response"] for item in captions]
+    entities = [entity for record in records for entity in record["entities"]]
+    assert entities and all(0 <= entity["confidence"] <= 1 for entity in entities)
     assert summary.num_images == 5
     assert [name for name, _ in summary.refused] == ["images/page.jpg"]
     assert progress[-1] == ("captions", 6, 6)

@@ -32,7 +32,7 @@ def test_answers_are_those_of_transformers_own_greedy_search(token_checkpoint, p
             max_new_tokens=branch.max_new_tokens,
             do_sample=False,
         )[0, ids.shape[1] :].tolist()
-        assert answer == [token for token in theirs if token != token_checkpoint.tokenizer.eos_token_id]
+        assert answer.ids == [token for token in theirs if token != token_checkpoint.tokenizer.eos_token_id]
 
 
 def test_a_row_s_answer_does_not_depend_on_the_batch(token_checkpoint, pictures):
@@ -42,7 +42,7 @@ def test_a_row_s_answer_does_not_depend_on_the_batch(token_checkpoint, pictures)
     together = decode_branches(token_checkpoint, prefix, branches=branches)
     alone = [decode_branches(token_checkpoint, prefix, branches=[branch])[0] for branch in branches]
     assert together == alone
-    assert len({tuple(answer) for answer in together}) > 1
+    assert len({tuple(answer.ids) for answer in together}) > 1
 
 
 def test_decoding_leaves_the_prefix_as_it_was(token_checkpoint, pictures):
@@ -64,8 +64,8 @@ def test_long_answers_outgrow_the_buffers_without_a_change(token_checkpoint, pic
         )
         for num in (20, 200)
     )
-    assert long[:20] == short
-    assert len(long) <= 200
+    assert long.ids[:20] == short.ids
+    assert len(long.ids) <= 200
 
 
 def test_no_branches_give_no_answers(token_checkpoint, pictures):

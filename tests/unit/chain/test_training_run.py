@@ -208,7 +208,11 @@ def test_both_shipped_models_are_trained_on_one_budget():
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [("batch_size=3", "multiple of num_workers"), ("lr=-1", "lr must be > 0"), ("loss.giou=-1", "loss.giou must be")],
+    [
+        ("batch_size=3", "multiple of num_workers"),
+        ("lr=-1", "lr must be > 0"),
+        ("loss.box.giou=-1", "loss.box.giou must be"),
+    ],
 )
 def test_senseless_settings_are_refused(override, message):
     with pytest.raises(UsageError, match=message):

@@ -9,9 +9,10 @@ import torch
 from pancap.chain.config import ModelConfig
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
-from pancap.chain.training.config import LossConfig
+from pancap.chain.training import loss as loss_module
+from pancap.chain.training.config import BoxLossConfig, LossConfig
 from pancap.chain.training.encoding import STAGE_NAMES, EncodedImage, Encoder, collate
-from pancap.chain.training.loss import answer_loss, giou
+from pancap.chain.training.loss import answer_loss, giou, syntax_nll
 from pancap.chain.training.step import build_step, step_loss
 from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
 from pancap.chain.tuples import read_training_images
@@ -55,7 +56,7 @@ def test_tree_gives_the_loss_of_four_separate_samples(tiny):
     branches = [EncodedImage(encoded[0].index, (branch,)) for branch in encoded[0].branches]
     expected = {image.branches[0].stage: plain_nll(model, batch_of(tiny, [image])) for image in branches}
     use_tree_attention(model)
-    loss = LossConfig(coordinate_sigma=0.0, giou=0.0, copied_coordinates=1.0)
+    loss = LossConfig(box=BoxLossConfig(weight=0.0), copied_coordinates=1.0)
     parts = step_loss(model, batch_of(tiny, encoded[:1]), named=token_ids(tokenizer), loss=loss)
     assert parts.stages == pytest.approx(expected, rel=1e-5)
     weights = {"loc": loss.loc, "tag": loss.tag, "disc": loss.disc, "cap": loss.cap}
@@ -98,7 +99,9 @@ def test_branch_mask_shows_the_prefix_and_the_past():
     assert visible == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
 
 
-def test_loss_falls_on_four_samples(tiny):
+@pytest.fixture(scope="module")
+def trained(tiny):
+    """A step after 30 rounds over four samples, and the loss of each."""
     tokenizer, encoded, _ = tiny
     step = build_step(build_model(TINY, tokenizer=tokenizer, seed=0), named=token_ids(tokenizer), loss=LossConfig())
     optimizer = torch.optim.AdamW([p for p in step.parameters() if p.requires_grad], lr=1e-2)
@@ -110,6 +113,11 @@ def test_loss_falls_on_four_samples(tiny):
         parts.total.backward()
         optimizer.step()
         totals.append(parts.total.item())
+    return step, totals
+
+
+def test_loss_falls_on_four_samples_and_reaches_every_parameter(trained):
+    step, totals = trained
     assert totals[-1] < 0.6 * totals[0]
     without = [name for name, p in step.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
@@ -125,6 +133,71 @@ def test_only_answers_are_supervised(tiny):
     assert batch.stages_M[ends].tolist() == [STAGE_NAMES.index(branch.stage) for branch in encoded[0].branches]
 
 
+def loss_from_whole_logits(hidden, weight, *, targets, stages, coordinates, config):
+    """Reference: every token against the whole vocabulary, a bell for coordinates, 1 - GIoU four times a box."""
+    logits = hidden @ weight.T
+    nll = -logits.log_softmax(dim=1).gather(1, targets.unsqueeze(1)).squeeze(1)
+    is_coordinate = targets >= coordinates.start
+    true = targets[is_coordinate] - coordinates.start
+    scores = logits[is_coordinate, coordinates.start :]
+    away = (torch.arange(len(coordinates)) - true.unsqueeze(1)).float()
+    bell = torch.exp(-0.5 * (away / config.box.sigma) ** 2) * (away.abs() <= int(3 * config.box.sigma) + 1)
+    bell = bell / bell.sum(dim=1, keepdim=True)
+    soft = scores.gather(1, true.unsqueeze(1)).squeeze(1) - (bell * scores).sum(dim=1)
+    nll = nll.index_add(0, is_coordinate.nonzero().squeeze(1), config.box.weight * soft)
+    is_copied = is_coordinate & (stages > 0)
+    use = torch.where(is_copied, config.copied_coordinates, 1.0)
+    share = torch.zeros_like(use)
+    for stage, weight_of_stage in enumerate((config.loc, config.tag)):
+        share[stages == stage] = weight_of_stage * use[stages == stage] / use[stages == stage].sum()
+    last = len(coordinates) - 1
+    expected = scores.softmax(dim=1) @ (torch.arange(len(coordinates)) / last)
+    overlap = giou(expected.view(-1, 4), (true / last).view(-1, 4))
+    return (nll * share).sum() + config.box.giou * ((1 - overlap) * share[is_coordinate].view(-1, 4).sum(dim=1)).sum()
+
+
+def test_with_every_box_asked_for_syntax_the_loss_is_that_of_whole_logits(monkeypatch):
+    """Text and boxes by their own ops, and both gradients, with the weights of stages and of copied boxes."""
+    monkeypatch.setattr(loss_module, "SYNTAX_STRIDE", 1)
+    generator = torch.Generator().manual_seed(0)
+    coordinates = range(40, 40 + 101)
+    boxes = torch.tensor([[10, 20, 30, 40], [0, 0, 100, 100], [50, 3, 51, 99], [1, 98, 2, 99]])
+    answers = [torch.cat([torch.tensor([7 + index]), 40 + box]) for index, box in enumerate(boxes)]
+    targets, stages = torch.cat([*answers, torch.tensor([2])]), torch.tensor([0] * 10 + [1] * 11)
+    leaves = [torch.randn(*size, generator=generator, requires_grad=True) for size in ((21, 16), (141, 16))]
+    config = LossConfig(loc=2.0, tag=0.7, box=BoxLossConfig(sigma=3.0, giou=0.5))
+    expected = loss_from_whole_logits(*leaves, targets=targets, stages=stages, coordinates=coordinates, config=config)
+    settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates}
+    found = answer_loss(*leaves, **settings, config=config)
+    torch.testing.assert_close(found.total, expected, rtol=1e-5, atol=1e-5)
+    for ours, theirs in zip(*(torch.autograd.grad(t, leaves) for t in (found.total, expected)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    half = answer_loss(*leaves, **settings, config=replace(config, box=replace(config.box, weight=0.5)))
+    plain = answer_loss(*leaves, **settings, config=replace(config, box=replace(config.box, weight=0.0)))
+    assert half.total < found.total
+    assert plain.giou is None and found.giou is not None
+    assert plain.stages["loc"] > found.stages["loc"]
+
+
+def test_one_box_in_eight_is_asked_for_syntax_and_stands_for_the_others(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight = torch.randn(4, 16, generator=generator).repeat(16, 1), torch.randn(141, 16, generator=generator)
+    targets, stages = torch.tensor([50, 60, 70, 80]).repeat(16), torch.zeros(64, dtype=torch.long)
+    asked, found = [], []
+
+    def count(rows_NH, *args, **kwargs):
+        asked.append(len(rows_NH))
+        return syntax_nll(rows_NH, *args, **kwargs)
+
+    monkeypatch.setattr(loss_module, "syntax_nll", count)
+    for stride in (1, 8):
+        monkeypatch.setattr(loss_module, "SYNTAX_STRIDE", stride)
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": LossConfig()}
+        found.append(answer_loss(hidden, weight, **settings).total)
+    assert asked == [64, 8]
+    torch.testing.assert_close(found[1], found[0])
+
+
 def test_a_near_coordinate_costs_less_than_a_far_one():
     coordinates = range(10, 1011)
     targets = torch.tensor([10 + 100, 10 + 100, 10 + 300, 10 + 300])
@@ -133,7 +206,8 @@ def test_a_near_coordinate_costs_less_than_a_far_one():
         logits = torch.zeros(4, 1011)
         logits[torch.arange(4), targets + torch.tensor([0, 0, shift, shift])] = 20.0
         stages = torch.zeros(4, dtype=torch.long)
-        parts = answer_loss(logits, targets_M=targets, stages_M=stages, coordinates=coordinates, config=LossConfig())
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": LossConfig()}
+        parts = answer_loss(logits, torch.eye(1011), **settings)
         losses.append(parts.total.item())
     assert losses[0] < losses[1] < losses[2]
 
@@ -145,8 +219,8 @@ def test_a_copied_coordinate_counts_less_than_one_that_must_be_found():
     logits[0, 5] = 20.0  # the word is right, the box is not
     stages = torch.full((5,), STAGE_NAMES.index("tag"))
     settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": LossConfig()}
-    copied = answer_loss(logits, **settings).total
-    found = answer_loss(logits, **settings, copied_stages=("cap",)).total
+    copied = answer_loss(logits, torch.eye(1011), **settings).total
+    found = answer_loss(logits, torch.eye(1011), **settings, copied_stages=("cap",)).total
     assert 0 < copied < 0.5 * found
 
 

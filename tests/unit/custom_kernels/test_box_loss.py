@@ -50,7 +50,8 @@ def test_giou_of_known_boxes(box, truth, giou):
 
 
 def test_a_bell_sums_to_one_also_at_the_ends():
-    bell = soft_targets(torch.tensor([[0, 3, 50, 100]]), 101, sigma=2.0)
+    bins, shares = soft_targets(torch.tensor([[0, 3, 50, 100]]), 101, sigma=2.0)
+    bell = torch.zeros(1, 4, 101, dtype=torch.float64).scatter_add(2, bins, shares)
     torch.testing.assert_close(bell.sum(dim=2), torch.ones(1, 4, dtype=torch.float64))
     assert bell.argmax(dim=2).tolist() == [[0, 3, 50, 100]]
     assert bell[0, 2, 50 - 7] > 0 and bell[0, 2, 50 - 8] == 0

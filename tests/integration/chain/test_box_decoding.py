@@ -1,0 +1,71 @@
+"""Coordinates of new boxes come from `box_decode`: the shipped chain writes what the whole head would write."""
+
+import pytest
+
+from pancap.chain import decoding
+from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.captioner import Captioner, load_captioner
+from pancap.chain.model import load_checkpoint
+from pancap.engine.scenes.scene import render_scene
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return load_checkpoint("nano")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [render_scene(seed, size_px=224).image for seed in range(920_000, 920_006)]
+
+
+def from_the_whole_head(self, hidden_BH, bounds):
+    first = self.ids.coordinates.start
+    logits_BV = self.model.lm_head(hidden_BH)
+    for row, (low, high) in bounds.items():
+        yield row, low + int(logits_BV[row, first + low : first + high + 1].argmax()), 0.1
+
+
+def test_all_four_stages_write_what_the_whole_head_writes(checkpoint, scenes, monkeypatch):
+    captioner = Captioner(TransformersBackend(checkpoint))
+    found = captioner.caption(scenes)
+    monkeypatch.setattr(decoding._Decoder, "_decode_corners", from_the_whole_head)
+    expected = captioner.caption(scenes)
+    assert [result.stages for result in found] == [result.stages for result in expected]
+    assert sum(len(result.entities) for result in found) > 6
+    assert all(0 < value < 1 for result in found for value in result.confidences)
+
+
+def test_coordinates_of_new_boxes_never_reach_the_whole_head(checkpoint, scenes, monkeypatch):
+    rows = {"head": 0, "corners": 0, "taken": 0}
+    inside = decoding._Decoder._decode_corners
+
+    def count_corners(self, hidden_BH, bounds):
+        rows["corners"] += len(bounds)
+        return inside(self, hidden_BH, bounds)
+
+    def count_taken(self, branch, token, *, std=0.0, take=decoding._Decoder._take):
+        rows["taken"] += 1
+        return take(self, branch, token, std=std)
+
+    def count_head(module, inputs, output):
+        rows["head"] += len(inputs[0])
+
+    monkeypatch.setattr(decoding._Decoder, "_decode_corners", count_corners)
+    monkeypatch.setattr(decoding._Decoder, "_take", count_taken)
+    handle = checkpoint.model.lm_head.register_forward_hook(count_head)
+    try:
+        (result,) = Captioner(TransformersBackend(checkpoint)).caption(scenes[:1])
+    finally:
+        handle.remove()
+    num_new = sum(result.stages[name].count("<c") for name in ("loc", "tag", "disc"))
+    assert 0 < rows["corners"] <= num_new  # less where the border leaves one value
+    assert 0 < rows["head"] <= rows["taken"] - num_new
+
+
+@pytest.mark.parametrize("name", ["nano", "nano_one_stage"])
+def test_every_box_has_a_confidence_also_where_captions_round_it(name, scenes):
+    """In a wide image the caption's three decimals are not those of the coordinate tokens."""
+    results = load_captioner(name).caption([scene[60:160] for scene in scenes[:2]])
+    confidences = [value for result in results for value in result.confidences]
+    assert confidences and all(0 < value < 1 for value in confidences)
