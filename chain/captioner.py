@@ -34,7 +34,7 @@ class ChainResult:
 
     Args:
         caption: SA-Pancap style text, boxes in fractions of the image.
-        entities: tags with boxes: of the stages, or (one stage) read from the caption.
+        entities: tags with boxes: of the stages, or read from a caption that places its boxes itself.
         confidences: of each entity, how sure the model is of where its box lies, 0..1 (`chain.grammar.box_confidence`);
             None where the backend does not know.
         stages: each stage's answer as the model wrote it.
@@ -56,6 +56,7 @@ class Captioner:
         mode: the stages to go through.
         batch_size: images in flight.
         same_tag_max_iou: see `merge_answer`.
+        has_own_boxes: captions place their boxes themselves; the entities are read from them, not from the stages.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Captioner:
         mode: ChainMode = "chain",
         batch_size: int = 16,
         same_tag_max_iou: float = 1.0,
+        has_own_boxes: bool = False,
     ) -> None:
         """Keeps its parts."""
         self.same_tag_max_iou = same_tag_max_iou
+        self.has_own_boxes = has_own_boxes
         self.backend = backend
         self.mode: ChainMode = mode
         self.batch_size = batch_size
@@ -88,7 +91,7 @@ class Captioner:
             started = time.perf_counter()
             states = self._run_stage(stage, states, encoded=encoded)
             timings_s[stage] = time.perf_counter() - started
-        return [_result(state, timings_s=timings_s) for state in states]
+        return [_result(state, timings_s=timings_s, has_own_boxes=self.has_own_boxes) for state in states]
 
     def _run_stage(self, stage: StageName, states: Sequence[ChainState], *, encoded: EncodedImages) -> list[ChainState]:
         """Asks a stage of every image; one that has nothing to ask about (no boxes to tag) answers nothing."""
@@ -116,7 +119,7 @@ def load_captioner(
     directory: str | Path,
     *,
     batch_size: int = 16,
-    mode: Literal["checkpoint", "chain", "one_stage"] = "checkpoint",
+    mode: ChainMode | Literal["checkpoint"] = "checkpoint",
     decoding: DecodingConfig | None = None,
 ) -> Captioner:
     """A captioner from a checkpoint folder, on transformers in this process.
@@ -140,6 +143,7 @@ def load_captioner(
         mode=checkpoint.meta.mode if mode == "checkpoint" else mode,
         batch_size=batch_size,
         same_tag_max_iou=decoding.same_tag_max_iou if checkpoint.meta.refines_boxes else 1.0,
+        has_own_boxes=checkpoint.meta.refines_captions and decoding.enable_refinement,
     )
 
 
@@ -194,10 +198,10 @@ def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None
     )
 
 
-def _result(state: ChainState, *, timings_s: dict[str, float]) -> ChainResult:
+def _result(state: ChainState, *, timings_s: dict[str, float], has_own_boxes: bool) -> ChainResult:
     found = [(instance.tag, instance.box) for instance in state.instances]
     confidence = state.confidence
-    if not found:  # the boxes are those of the caption, three decimals each
+    if not found or has_own_boxes:  # the boxes are those of the caption, three decimals each
         found = _read_entities(state.caption)
         confidence = {sapancap.parse(sapancap.render_box(box)).boxes[0]: value for box, value in confidence.items()}
     return ChainResult(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Coordinates = Literal["tokens", "text"]
-ChainMode = Literal["chain", "one_stage"]
+ChainMode = Literal["chain", "loc_tag_cap", "two_stage", "one_stage"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class DecodingConfig:
     max_new_tokens_loc: int = 160
     """Longest answer of the localization stage, in tokens."""
     max_new_tokens_tag: int = 320
-    """Longest answer of the tag stage."""
+    """Longest answer of the tag stage, or of the two-stage model's instances."""
     max_new_tokens_disc: int = 160
     """Longest answer of the discovery stage."""
     max_new_tokens_cap: int = 768
@@ -69,7 +69,8 @@ class DecodingConfig:
     enable_constraints: bool = True
     """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
     enable_refinement: bool = True
-    """With constraints: a checkpoint that was trained for it (box_noise) corrects the boxes in its tag stage."""
+    """With constraints: a checkpoint that was trained for it corrects boxes in its tag stage (box_noise) and in its
+    caption (caption_noise)."""
     same_tag_max_iou: float = 0.8
     """Corrected boxes can fall together: of two instances of one tag whose IoU is above this only the first stays."""
     enable_complete_captions: bool = False
@@ -88,7 +89,8 @@ class DecodingConfig:
 
     def max_new_tokens(self, stage: str) -> int:
         """Longest answer of a stage, in tokens."""
-        return int(getattr(self, f"max_new_tokens_{'cap' if stage == 'one_stage' else stage}"))
+        alike = {"one_stage": "cap", "inst": "tag"}
+        return int(getattr(self, f"max_new_tokens_{alike.get(stage, stage)}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ class CaptionConfig:
     """An image file, a folder of images, or a Scenes folder."""
     out: str = "captions"
     """Folder that receives captions.json (SA-Pancap form) and captions.jsonl (everything)."""
-    mode: Literal["checkpoint", "chain", "one_stage"] = "checkpoint"
+    mode: Literal["checkpoint", "chain", "loc_tag_cap", "two_stage", "one_stage"] = "checkpoint"
     """Which road to the caption; `checkpoint` takes the one it was trained for."""
     batch_size: int = 16
     """Images in flight."""

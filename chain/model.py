@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pancap.chain.config import ChainMode, Coordinates, ModelConfig
 from pancap.chain.images import preprocessor_config
@@ -34,12 +34,14 @@ class CheckpointMeta:
         coordinates: how its boxes are spelled.
         mode: the stages it was trained for.
         refines_boxes: its tag stage was trained to correct the boxes it is given.
+        refines_captions: its caption stage was trained on wrong instances, and places every box itself.
         provenance: JSON-ready facts: data, steps, seed, versions, scores.
     """
 
     coordinates: Coordinates
     mode: ChainMode
     refines_boxes: bool = False
+    refines_captions: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -260,12 +262,13 @@ def read_meta(directory: str | Path) -> CheckpointMeta:
         record = json.loads(path.read_text())
         if record["format"] != META_FORMAT or record["coordinates"] not in ("tokens", "text"):
             raise ValueError(f"unknown format {record['format']} or coordinates {record['coordinates']}")
-        if record["mode"] not in ("chain", "one_stage"):
+        if record["mode"] not in get_args(ChainMode):
             raise ValueError(f"unknown mode {record['mode']}")
         return CheckpointMeta(
             coordinates=record["coordinates"],
             mode=record["mode"],
             refines_boxes=bool(record.get("refines_boxes", False)),
+            refines_captions=bool(record.get("refines_captions", False)),
             provenance=dict(record.get("provenance") or {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,8 @@ A sequence is a prefix, the same for every stage of an image, and one branch per
 
 Each fixed prompt is a single token of the chain's own tokenizer, so a branch costs little more than its answer.
 
-Source: the prompts are the interface constants of the released PancapChain (paper section 4 and its appendix).
+Source: the prompts are the interface constants of the released PancapChain (paper section 4 and its appendix); that of
+`inst`, which the two-stage baseline asks, is ours.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.config import ChainMode
 
-StageName = Literal["loc", "tag", "disc", "cap", "one_stage"]
+StageName = Literal["loc", "tag", "disc", "cap", "one_stage", "inst"]
 NO_INSTANCES = "None"
 
 
@@ -81,11 +82,19 @@ STAGES: dict[StageName, Stage] = {
             needs="nothing",
             gives="caption",
         ),
+        Stage(
+            name="inst",
+            head="Please specify all entities and their locations for this image.",
+            needs="nothing",
+            gives="instances",
+        ),
     )
 }
 
 STAGES_OF_MODE: dict[ChainMode, tuple[StageName, ...]] = {
     "chain": ("loc", "tag", "disc", "cap"),
+    "loc_tag_cap": ("loc", "tag", "cap"),
+    "two_stage": ("inst", "cap"),
     "one_stage": ("one_stage",),
 }
 
@@ -146,7 +155,7 @@ def merge_answer(
     state = replace(state, answers={**state.answers, stage: answer})
     if stage == "loc":
         return replace(state, boxes=codec.parse_boxes(answer))
-    if stage == "tag":
+    if stage in ("tag", "inst"):
         return replace(state, instances=_distinct(codec.parse_instances(answer), same_tag_max_iou))
     if stage == "disc":
         found = codec.parse_instances(answer)

@@ -86,8 +86,9 @@ def make_examples(
     order: EntityOrder,
     seed: int,
     box_noise: float = 0.0,
+    caption_noise: float = 0.0,
 ) -> tuple[StageExample, ...]:
-    """The tuples of one image: four (`chain`), or the caption alone (`one_stage`).
+    """The tuples of one image, one a stage of the mode.
 
     Args:
         image: the row.
@@ -97,15 +98,17 @@ def make_examples(
             one right order that can be learned.
         seed: with the image id it decides what the discovery stage has to find, and the noise.
         box_noise: see `roughen`; of the boxes that the tag stage is asked about.
+        caption_noise: see `mistake`; of the instances that the caption is asked from.
     """
     codec = BoxCodec(coordinates=coordinates, width=image.width, height=image.height)
     instances = order_instances(image.instances, order=order)
     rng = Random(f"{seed}/{image.image_id}")
     known, missing = split_for_discovery(instances, rng=rng)
-    given: dict[StageName, Sequence[Instance]] = {"disc": known, "cap": instances}
-    wanted: dict[StageName, Sequence[Instance]] = {"tag": instances, "disc": missing}
+    wanted: dict[StageName, Sequence[Instance]] = {"tag": instances, "inst": instances, "disc": missing}
     boxes = [item.box for item in instances]
     asked = [roughen(box, rng=rng, noise=box_noise) for box in boxes] if box_noise else boxes
+    found = mistake(instances, rng=rng, noise=caption_noise, box_noise=box_noise) if caption_noise else instances
+    given: dict[StageName, Sequence[Instance]] = {"disc": known, "cap": order_instances(found, order=order)}
     return tuple(
         StageExample(
             stage=stage,
@@ -141,6 +144,25 @@ def roughen(box: Box, *, rng: Random, noise: float) -> Box:
         start = min(max(centre - half, 0.0), 1.0 - MIN_ROUGH_SIDE)
         spans.append((start, max(min(centre + half, 1.0), start + MIN_ROUGH_SIDE)))
     return Box(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
+
+
+def mistake(instances: Sequence[Instance], *, rng: Random, noise: float, box_noise: float) -> tuple[Instance, ...]:
+    """Instances as the stages before the caption might have found them: some missing, mistaken or doubled.
+
+    Args:
+        instances: the true ones.
+        rng: decides.
+        noise: chance of each to be left out; half of it each to bear the tag of another, and to stand there twice.
+        box_noise: see `roughen`.
+    """
+    found = []
+    for item in instances:
+        if rng.random() < noise:
+            continue
+        tag = rng.choice(instances).tag if rng.random() < noise / 2 else item.tag
+        copies = 2 if rng.random() < noise / 2 else 1
+        found += [Instance(tag=tag, box=roughen(item.box, rng=rng, noise=box_noise)) for _ in range(copies)]
+    return tuple(found)
 
 
 def split_for_discovery(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WATCH_EVERY_S = 0.5
 _ABOUT_SPEED = {
     "block_size",
+    "distributed_executor_backend",
     "enable_prefix_caching",
     "enforce_eager",
     "gpu_memory_utilization",
@@ -67,7 +68,7 @@ class VllmGenerator:
             while waiting or running:
                 try:
                     yield from self._fill(requests, waiting, running)
-                    yield from self._step(running)
+                    yield from self._step(requests, running)
                 except _engine_errors() as error:
                     num_deaths += 1
                     self.close()
@@ -101,19 +102,21 @@ class VllmGenerator:
             request = requests[place]
             messages: list[Any] = [{"role": message.role, "content": message.text} for message in request.messages]
             try:
-                (name,) = engine.enqueue_chat([messages], _sampling(request), use_tqdm=False)
+                sampling = _sampling(request, tokenizer=engine.get_tokenizer())
+                (name,) = engine.enqueue_chat([messages], sampling, use_tqdm=False)
                 running[external_id(name)] = place
             except _request_errors() as error:
                 yield place, Reply(text="", finish="refused", error=str(error).splitlines()[0][:300])
             waiting.popleft()
 
-    def _step(self, running: dict[str, int]) -> Iterator[tuple[int, Reply]]:
+    def _step(self, requests: Sequence[Request], running: dict[str, int]) -> Iterator[tuple[int, Reply]]:
         """Waits for the engine's next outputs; yields the replies that are complete."""
         if self._engine is None or not running:
             return
         for output in self._engine.llm_engine.step():
             if output.finished:
-                yield running.pop(external_id(output.request_id)), _reply(output)
+                place = running.pop(external_id(output.request_id))
+                yield place, _reply(output, choices=requests[place].choices)
 
 
 def vllm_identity(model: str, config: VllmConfig) -> str:
@@ -129,6 +132,8 @@ def engine_arguments(config: VllmConfig) -> dict[str, Any]:
         "max_model_len": config.max_model_len,
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
+        # Said for the engine: vLLM 0.32 heeds it in no request, and small models then fill replies with line ends.
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         **config.engine,
     }
 
@@ -141,10 +146,27 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
         "seed": request.seed,
     }
     if request.schema:
-        arguments["structured_outputs"] = {"json": request.schema, "disable_any_whitespace": True}
+        arguments["structured_outputs"] = {"json": request.schema}
     elif request.choices:
         arguments["structured_outputs"] = {"choice": list(request.choices)}
     return arguments
+
+
+def choice_tokens(choices: Sequence[str], tokenizer: Any) -> list[list[int]]:
+    """Tokens of each choice where all have equally many: such a reply is complete without an end token.
+
+    Empty where there are none, where their numbers differ, or where a text begins with other tokens alone than after a
+    prompt (SentencePiece puts a space before it).
+
+    Args:
+        choices: see `Request`.
+        tokenizer: the model's, of transformers.
+    """
+    encoded = [tokenizer.encode(choice, add_special_tokens=False) for choice in choices]
+    if len(set(map(len, encoded))) != 1:
+        return []
+    starts = tokenizer.convert_ids_to_tokens([tokens[0] for tokens in encoded])
+    return encoded if all(choice.startswith(start) for choice, start in zip(choices, starts, strict=True)) else []
 
 
 def external_id(name: str) -> str:
@@ -180,22 +202,25 @@ def _wake_when_dead(engine: "LLM") -> None:
     threading.Thread(target=watch, name="pancap-engine-watch", daemon=True).start()
 
 
-def _sampling(request: Request) -> "SamplingParams":
+def _sampling(request: Request, *, tokenizer: Any) -> "SamplingParams":
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
     arguments = sampling_arguments(request)
     constraint = arguments.pop("structured_outputs", None)
+    if tokens := choice_tokens(request.choices, tokenizer):
+        arguments["max_tokens"] = min(request.max_tokens, len(tokens[0]))
+        arguments["allowed_token_ids"] = sorted({token for choice in tokens for token in choice})
     return SamplingParams(**arguments, structured_outputs=StructuredOutputsParams(**constraint) if constraint else None)
 
 
-def _reply(output: "RequestOutput") -> Reply:
+def _reply(output: "RequestOutput", *, choices: Sequence[str]) -> Reply:
     completion = output.outputs[0]
     if completion.finish_reason not in ("stop", "length"):
         return Reply(text="", finish="refused", error=f"the engine ended it with {completion.finish_reason}")
     return Reply(
         text=completion.text,
-        finish="length" if completion.finish_reason == "length" else "stop",
+        finish="length" if completion.finish_reason == "length" and completion.text not in choices else "stop",
         prompt_tokens=len(output.prompt_token_ids or ()),
         cached_tokens=output.num_cached_tokens,
         completion_tokens=len(completion.token_ids),

@@ -155,13 +155,14 @@ class Usage:
     Args:
         asked: requests that were generated now.
         reused: requests answered from the store, or by an equal request of the same run.
-        prompt_tokens, cached_tokens, completion_tokens: of those generated now; see `Reply`.
+        prompt_tokens, completion_tokens: of those generated now; see `Reply`.
+        cached_tokens: of the prompt tokens; None while no reply has told.
     """
 
     asked: int = 0
     reused: int = 0
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = None
     completion_tokens: int = 0
 
 
@@ -223,5 +224,6 @@ class StoredGenerator:
     def _count(self, usage: Usage, reply: Reply) -> None:
         usage.asked += 1
         usage.prompt_tokens += reply.prompt_tokens
-        usage.cached_tokens += reply.cached_tokens or 0
+        if reply.cached_tokens is not None:
+            usage.cached_tokens = (usage.cached_tokens or 0) + reply.cached_tokens
         usage.completion_tokens += reply.completion_tokens

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pancap.platform.experiment import ExperimentResult
+    from pancap.scoring.agreement import Agreement, Caption
     from pancap.scoring.comparison import Comparison
     from pancap.scoring.report import ScoreReport
 
@@ -64,6 +66,73 @@ def differences_chart(comparison: "Comparison", path: Path) -> Path:
     axes.set_xlabel(f"F1 of {comparison.names[1]} minus {comparison.names[0]} (points, 95 % intervals)")
     overall = comparison.overall
     axes.set_title(f"overall {overall.a:.1f} to {overall.b:.1f} of 410 (p = {overall.p_value:.4f})")
+    axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def experiment_chart(result: "ExperimentResult", path: Path) -> Path:
+    """Overall of each way of training with its interval, a dot a seed; F1 of the dimensions beside it.
+
+    Args:
+        result: of an experiment.
+        path: PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS
+
+    names = list(result.variants)
+    figure = Figure(figsize=(10, 1.6 + 0.5 * len(names)), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for place, name in enumerate(names):
+        variant = result.variants[name]
+        left.plot([variant.overall.low, variant.overall.high], [place, place], linewidth=2, color=f"C{place}")
+        left.plot([variant.overall.value], [place], "D", color=f"C{place}")
+        left.plot(list(variant.overall_by_seed.values()), [place] * len(variant.overall_by_seed), "k.", markersize=4)
+        heights = [item.value if (item := variant.dimensions[key]) else 0.0 for key in DIMENSIONS]
+        width = 0.8 / len(names)
+        offsets = [spot + (place - (len(names) - 1) / 2) * width for spot in range(len(DIMENSIONS))]
+        right.bar(offsets, heights, width=width * 0.92, color=f"C{place}", label=name)
+    left.set_yticks(range(len(names)), names)
+    left.invert_yaxis()
+    left.set_xlabel("overall, of 410 (95 % intervals; dots: seeds)")
+    right.set_xticks(range(len(DIMENSIONS)), [DIMENSION_TITLES[key] for key in DIMENSIONS], fontsize="small")
+    right.set_ylabel("F1 (%)")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def agreement_chart(agreement: "Agreement", ratings: "Mapping[str, Mapping[Caption, float]]", path: Path) -> Path:
+    """One point a caption: the first rater's figure across, the second's up.
+
+    Args:
+        agreement: of two raters.
+        ratings: of all raters, by image and system.
+        path: PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    first, second = ratings[agreement.first], ratings[agreement.second]
+    shared = sorted(first.keys() & second.keys())
+    figure = Figure(figsize=(5, 5), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    systems = sorted({system for _, system in shared})
+    for system in systems:
+        captions = [caption for caption in shared if caption[1] == system]
+        axes.plot([first[c] for c in captions], [second[c] for c in captions], ".", alpha=0.6, label=system or None)
+    axes.set_xlabel(agreement.first)
+    axes.set_ylabel(agreement.second)
+    axes.set_title(
+        f"Pearson {agreement.pearson.value:.2f}, Kendall {agreement.kendall.value:.2f}, {len(shared)} captions",
+        fontsize="medium",
+    )
+    if len(systems) > 1:
+        axes.legend(fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -145,6 +145,8 @@ def score_captions(
 
 CandidateContent = Annotated[Path, typer.Option("--candidate-content", help="`all_content` of the candidates.")]
 ReferenceQuestions = Annotated[Path, typer.Option("--reference-questions", help="`questions` of the references.")]
+CandidateAnswers = Annotated[Path, typer.Option("--candidate-answers", help="`answers` from the candidates.")]
+ReferenceAnswers = Annotated[Path, typer.Option("--reference-answers", help="`answers` from the references.")]
 RulesOption = Annotated[
     Literal["strict", "official"], typer.Option("--rules", help="`official`: the published scripts.")
 ]
@@ -156,8 +158,8 @@ OutFile = Annotated[Path, typer.Option("--out", help="JSON file to write.")]
 def score_replay(
     candidate_content: CandidateContent,
     reference_questions: ReferenceQuestions,
-    candidate_answers: Annotated[Path, typer.Option("--candidate-answers", help="`answers` from the candidates.")],
-    reference_answers: Annotated[Path, typer.Option("--reference-answers", help="`answers` from the references.")],
+    candidate_answers: CandidateAnswers,
+    reference_answers: ReferenceAnswers,
     out: OutFile,
     rules: RulesOption = "strict",
     encoder: EncoderOption = "minilm",
@@ -200,6 +202,30 @@ def score_match(
     )
 
 
+@score_app.command("agreement")
+def score_agreement(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="[SYSTEM=]FILE...", help="Ratings (CSV, JSON, JSONL), score files, or MLflow run ids."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for figures and pictures.")] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resampling.")] = 0,
+    track: Track = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far raters agree, two judges or a judge with people: Pearson, 1 - R^2 and Kendall with intervals."""
+    _run(
+        "score_agreement",
+        sources=sources,
+        out=out,
+        num_resamples=bootstrap,
+        seed=seed,
+        track=track,
+        as_json=as_json,
+    )
+
+
 @app.command()
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Captions, a score file, or an MLflow run's id.")],
@@ -234,7 +260,7 @@ def serve(overrides: Overrides = None, config: ConfigFile = None) -> None:
 @bench_app.command("scenes")
 def bench_scenes(as_json: AsJson = False) -> None:
     """Scenes drawn a second on one core, without writing."""
-    _run("bench", name="scenes", as_json=as_json)
+    _run("bench", entry="run_scenes", as_json=as_json)
 
 
 @bench_app.command("detectors")
@@ -245,13 +271,54 @@ def bench_detectors(
     as_json: AsJson = False,
 ) -> None:
     """Recall and precision of the embedded detectors on held-out scenes, or recall on annotated photographs."""
-    _run("bench", name="detectors", images=images, as_json=as_json)
+    _run("bench", entry="run_detectors", images=images, as_json=as_json)
 
 
 @bench_app.command("kernels")
 def bench_kernels(as_json: AsJson = False) -> None:
     """Every kernel checked and timed against its peers; on a machine without a GPU the plain PyTorch paths."""
-    _run("bench", name="kernels", as_json=as_json)
+    _run("bench", entry="run_kernels", as_json=as_json)
+
+
+@bench_app.command("judge")
+def bench_judge(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """What an evaluation asks of a judge's model, without one: captions=FILE candidates=FILE num=200."""
+    _run("bench", entry="run_judge", overrides=overrides or [], as_json=as_json)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    candidate_content: CandidateContent,
+    reference_questions: ReferenceQuestions,
+    candidate_answers: CandidateAnswers,
+    reference_answers: ReferenceAnswers,
+    as_json: AsJson = False,
+) -> None:
+    """A replay's processor time, against encoding tags one at a time as the published scripts do."""
+    _run(
+        "bench",
+        entry="run_replay",
+        candidate_content=candidate_content,
+        reference_questions=reference_questions,
+        candidate_answers=candidate_answers,
+        reference_answers=reference_answers,
+        as_json=as_json,
+    )
+
+
+@bench_app.command("coordinates")
+def bench_coordinates(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """Text coordinates, coordinate tokens and the box loss, trained alike: data=FILE held_out=DIR."""
+    _run(
+        "bench_experiment",
+        preset="bench/coordinates",
+        overrides=overrides or [],
+        config=config,
+        track=track,
+        as_json=as_json,
+    )
 
 
 @app.command("config")

@@ -33,6 +33,9 @@ def comparison_table(reports: "Mapping[str, ScoreReport]") -> str:
         totals.append(_cell(report.overall, (span.low, span.high) if span else None))
     lines.append(f"{'overall (410)':<14}" + "".join(f"{cell:>{width}}" for cell in totals))
     lines.append(f"{'words':<14}" + "".join(f"{report.words_per_caption:>{width}.0f}" for report in reports.values()))
+    tokens = [report.tokens_per_caption for report in reports.values()]
+    if None not in tokens:
+        lines.append(f"{'tokens':<14}" + "".join(f"{count:>{width}.0f}" for count in tokens))
     first = next(iter(reports.values()))
     lines.append(f"{first.n} images; judge {first.judge}, rules {first.rules}, encoder {first.encoder}; 95 % intervals")
     return "\n".join(lines)

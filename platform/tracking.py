@@ -5,6 +5,7 @@ server that stops answering costs one warning.
 """
 
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -23,6 +24,7 @@ EXPERIMENT = "pancap"
 # Without it MLflow's page opens on its view for language-model traces, where a training run is nowhere to be seen.
 _OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}
 SCORES_FILE = "scores.json"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_PARAM_CHARS = 500  # MLflow's database refuses longer ones
 
 
@@ -61,6 +63,10 @@ class Run:
     def log_image(self, rgb: Any, file: str) -> None:
         """A picture artifact from an array (H, W, 3) uint8."""
         self._try(lambda mlflow: mlflow.log_image(rgb, file))
+
+    def log_file(self, path: str | Path) -> None:
+        """A file as an artifact."""
+        self._try(lambda mlflow: mlflow.log_artifact(str(path)))
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
         """A summary's figures as metrics, and the whole of it as an artifact."""
@@ -148,25 +154,26 @@ def runs_page() -> str:
     return f"/#/experiments/{experiment.experiment_id}/runs" if experiment else "/"
 
 
-def artifact_of_run(run_id: str, file: str, *, track: str | None = None) -> Path:
-    """A local copy of an artifact of an earlier run.
+def score_file(name: str, *, track: str | None = None) -> Path:
+    """The file that a path, or the id of a run of `pancap score`, stands for; a run's is copied here.
 
     Args:
-        run_id: of MLflow.
-        file: its path among the run's artifacts.
+        name: path, or run id of MLflow (a file of that name wins).
         track: tracking URI, or None for the database under runs/.
 
     Raises:
-        UsageError: no such run or artifact there.
+        UsageError: the run is not there, or is none of `pancap score`.
     """
+    if Path(name).exists() or not _RUN_ID.fullmatch(name):
+        return Path(name)
     import mlflow
 
     uri = track or _default_uri()
     try:
-        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=file, tracking_uri=uri))
+        return Path(mlflow.artifacts.download_artifacts(run_id=name, artifact_path=SCORES_FILE, tracking_uri=uri))
     except (mlflow.exceptions.MlflowException, OSError) as error:
         raise UsageError(
-            f"run {run_id} in {uri} has no {file} ({str(error).splitlines()[0][:200]}); give a run of pancap score"
+            f"run {name} in {uri} has no {SCORES_FILE} ({str(error).splitlines()[0][:200]}); give a run of pancap score"
         ) from error
 
 

@@ -52,7 +52,7 @@ class SentenceEncoder:
     The vector of a phrase does not depend on what else is in its batch beyond float32 rounding (about 1e-7).
 
     Args:
-        encode: unit vectors, float32 (phrases, hidden), of a batch of phrases.
+        encode: unit vectors, float32 (phrases, hidden), of any number of phrases; it makes its own batches.
         name: what results call the model.
     """
 
@@ -63,14 +63,13 @@ class SentenceEncoder:
         self._vectors: dict[str, np.ndarray] = {}
 
     def prepare(self, phrases: Iterable[str]) -> None:
-        """Encodes what is not cached yet; long phrases last, so that a batch pads little."""
-        new = sorted({phrase for phrase in phrases if phrase not in self._vectors}, key=lambda text: (len(text), text))
+        """Encodes what is not cached yet, in one call."""
+        new = sorted({phrase for phrase in phrases if phrase not in self._vectors})
         if len(self._vectors) + len(new) > _MAX_CACHED_PHRASES:
             self._vectors.clear()
-        for start in range(0, len(new), _BATCH_PHRASES):
-            batch = new[start : start + _BATCH_PHRASES]
-            readable = [phrase.encode("utf-8", "replace").decode() for phrase in batch]  # no lone surrogates
-            self._vectors.update(zip(batch, self._encode(readable), strict=True))
+        if new:
+            readable = [phrase.encode("utf-8", "replace").decode() for phrase in new]  # no lone surrogates
+            self._vectors.update(zip(new, self._encode(readable), strict=True))
 
     def similarities(self, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
         """Cosines of every row phrase with every column phrase."""
@@ -105,7 +104,14 @@ class TransformersEncoder:
                 logging.enable_progress_bar()
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
-        """Unit vectors, float32 of shape (phrases, hidden)."""
+        """Unit vectors, float32 of shape (phrases, hidden); encoded by length, so that a batch pads little."""
+        order = sorted(range(len(phrases)), key=lambda place: len(phrases[place]))
+        batches = [order[start : start + _BATCH_PHRASES] for start in range(0, len(order), _BATCH_PHRASES)]
+        encoded = np.concatenate([self._encode([phrases[place] for place in batch]) for batch in batches])
+        vectors: np.ndarray = encoded[np.argsort(order)]
+        return vectors
+
+    def _encode(self, phrases: Sequence[str]) -> np.ndarray:
         import torch
 
         tokens = self._tokenizer(
@@ -141,7 +147,7 @@ def load_encoder(spec: str) -> Encoder:
 
 @lru_cache(maxsize=1)
 def _load_minilm() -> SentenceEncoder:
-    weights = _find_minilm() / "model.safetensors"
+    weights = find_minilm() / "model.safetensors"
     digest = sha256_of_file(weights)
     if digest != MINILM_SHA256:
         raise UsageError(f"{weights} has sha256 {digest}, expected {MINILM_SHA256}; install {MINILM_PACKAGE} again")
@@ -157,8 +163,12 @@ def _load_folder(folder: Path) -> SentenceEncoder:
     return SentenceEncoder(TransformersEncoder(folder).encode, name=name)
 
 
-def _find_minilm() -> Path:
-    """The package's model folder, from its metadata: none of its code is run."""
+def find_minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2, from its package's metadata: none of its code is run.
+
+    Raises:
+        UsageError: the package is not installed, or holds no weights.
+    """
     try:
         files = importlib.metadata.files(MINILM_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError as error:

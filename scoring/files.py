@@ -7,7 +7,8 @@
   are left out.
 
 Image keys: `image_id`, `image_path`, `image`, `uri`, `id`. Where a file has several, the first that both files' images
-agree on is taken. Caption keys, the first that is there: `caption`, `gt_response`, `pred_response`, `response`, `text`.
+agree on is taken; where none agrees and the names are paths, their ends are compared (`/data/scenes/images/1.png` is
+`images/1.png`). Caption keys, the first that is there: `caption`, `gt_response`, `pred_response`, `response`, `text`.
 """
 
 import json
@@ -79,15 +80,28 @@ def load_captions(path: str | Path) -> dict[str, dict[str, str]]:
 def align(
     candidates: Mapping[str, dict[str, str]], references: Mapping[str, dict[str, str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The captions of both sides under the image keys that agree best; the first such pair where several do."""
-    best: tuple[int, dict[str, str], dict[str, str]] | None = None
-    for reference in references.values():
-        for candidate in candidates.values():
-            num_shared = len(candidate.keys() & reference.keys())
-            if best is None or num_shared > best[0]:
-                best = num_shared, candidate, reference
-    assert best is not None
-    return best[1], best[2]
+    """The captions of both sides under the image keys that agree best; the first such pair where several do.
+
+    Where no image is shared, candidates are renamed to the references whose paths end alike.
+    """
+    pairs = [(candidate, reference) for reference in references.values() for candidate in candidates.values()]
+    best = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()))
+    if best[0].keys() & best[1].keys():
+        return best
+    for num_parts in (3, 2, 1):
+        for candidate, reference in pairs:
+            names = _by_tail(reference, num_parts)
+            tails = _by_tail(candidate, num_parts)
+            if names.keys() & tails.keys():
+                return {names.get(tail, image): candidate[image] for tail, image in tails.items()}, reference
+    return best
+
+
+def _by_tail(captions: Mapping[str, str], num_parts: int) -> dict[str, str]:
+    """Images by the last parts of their paths; empty where two are alike or one has no such path."""
+    tails = {"/".join(image.split("/")[-num_parts:]): image for image in captions}
+    is_told_apart = len(tails) == len(captions) and all(tail.count("/") == num_parts - 1 for tail in tails)
+    return tails if is_told_apart and all("." in tail for tail in tails) else {}
 
 
 def check_box_units(captions: Mapping[str, str], *, where: str) -> None:

@@ -36,12 +36,14 @@ class PublishedContent:
     Args:
         entities: tag of each entity, in the order of first mention.
         boxes: four numbers of each located entity, unchecked.
+        unreadable_boxes: entities that have a location line which is not four numbers.
         attributes, relations, globals: statements in the order of the lines.
         layout: entity and location lines as written, each location with its id, each entity with None.
     """
 
     entities: dict[str, str] = field(default_factory=dict)
     boxes: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    unreadable_boxes: set[str] = field(default_factory=set)
     attributes: list[Statement] = field(default_factory=list)
     relations: list[Statement] = field(default_factory=list)
     globals: list[Statement] = field(default_factory=list)
@@ -115,11 +117,11 @@ def _read_location(content: PublishedContent, value: str) -> None:
     if entity not in content.entities:
         return
     try:
-        box = tuple(float(number) for number in numbers.strip(" ").strip('"').strip("[]").split(","))
+        x1, y1, x2, y2 = (float(number) for number in numbers.strip(" ").strip('"').strip("[]").split(","))
     except ValueError:
-        return
-    if len(box) == 4:
-        content.boxes[entity] = box
+        content.unreadable_boxes.add(entity)
+    else:
+        content.boxes[entity] = x1, y1, x2, y2
 
 
 def _read_attribute(content: PublishedContent, value: str) -> None:

@@ -5,12 +5,12 @@ without regard to their ids, half a point for each of the two answers, one answe
 over the answers that were given, 0 for a dimension that the reference lacks.
 
 `strict` reads the same lines and keeps to what the scripts meant: the matching of `strict_rules`; a box that is none
-(out of range or order, NaN) counts as a wrong one; at most one answer for each item; a point only where both answers
-are right; precision over all items of the candidate, recall over all items of the reference; a dimension that neither
-side has is left out of the mean.
+(not four numbers, out of range or order, NaN) counts as a wrong one; at most one answer for each item; a point only
+where both answers are right; precision over all items of the candidate, recall over all items of the reference; a
+dimension that neither side has is left out of the mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def replay(
         image: (read_content(candidate_content[image]), read_content(questions))
         for image, questions in reference_questions.items()
     }
-    encoder.prepare(tag for pair in contents.values() for content in pair for tag in content.entities.values())
+    prepare_tags(contents.values(), encoder=encoder)
     for image, (candidate, reference) in contents.items():
         mapping, num_located = match_contents(candidate, reference, rules=rules, encoder=encoder)
         entity_map[image] = mapping
@@ -94,6 +94,11 @@ def replay(
                 figures |= _named(name, _strict_rates(*items, *answers))
         per_image[image] = figures | {"overall": _overall(figures)}
     return ReplayResult(averages=_averages(per_image), per_image=per_image, entity_map=entity_map)
+
+
+def prepare_tags(pairs: Iterable[tuple[PublishedContent, PublishedContent]], *, encoder: Encoder) -> None:
+    """Encodes the tags of all images at once, each once, instead of a few at a time as images are matched."""
+    encoder.prepare(tag for pair in pairs for content in pair for tag in content.entities.values())
 
 
 def match_contents(
@@ -154,18 +159,23 @@ def _boxes(content: PublishedContent, *, rules: Rules) -> np.ndarray:
     return boxes
 
 
+def _num_located(content: PublishedContent, *, rules: Rules) -> int:
+    """Entities that count as located: by strict rules also those whose box cannot be read."""
+    return len(content.boxes.keys() | (content.unreadable_boxes if rules == "strict" else set()))
+
+
 def _entity_figures(
     candidate: PublishedContent, reference: PublishedContent, num_pairs: int, num_located: int, *, rules: Rules
 ) -> dict[str, float | None]:
     figures: dict[str, float | None] = {}
-    for name, num, reference_items, candidate_items in (
-        ("e", num_pairs, reference.entities, candidate.entities),
-        ("l", num_located, reference.boxes, candidate.boxes),
+    for name, num, num_reference, num_candidate in (
+        ("e", num_pairs, len(reference.entities), len(candidate.entities)),
+        ("l", num_located, _num_located(reference, rules=rules), _num_located(candidate, rules=rules)),
     ):
-        if rules == "strict" and not reference_items and not candidate_items:
+        if rules == "strict" and not num_reference and not num_candidate:
             figures |= _named(name, None)
         else:
-            figures |= _named(name, (_ratio(num, len(reference_items)), _ratio(num, len(candidate_items))))
+            figures |= _named(name, (_ratio(num, num_reference), _ratio(num, num_candidate)))
     return figures
 
 

@@ -9,7 +9,7 @@ from pancap.configs.errors import UsageError
 from pancap.scoring.encoder import load_encoder
 from pancap.scoring.matching import Rules
 from pancap.scoring.published_lines import read_content
-from pancap.scoring.replay import ReplayResult, map_questions, match_contents, replay
+from pancap.scoring.replay import ReplayResult, map_questions, match_contents, prepare_tags, replay
 
 _TEXT_KEYS = ("all_content", "questions", "answers")
 
@@ -73,10 +73,11 @@ def match_files(
     candidates, references = read_texts(candidate_content), read_texts(reference_questions)
     _check_images(candidates, references, path=candidate_content)
     model = load_encoder(encoder)
+    contents = {image: (read_content(candidates[image]), read_content(text)) for image, text in references.items()}
+    prepare_tags(contents.values(), encoder=model)
     records = []
     for record in _read_records(reference_questions):
-        image = image_key(record["image_path"])
-        candidate, reference = read_content(candidates[image]), read_content(references[image])
+        candidate, reference = contents[image_key(record["image_path"])]
         mapping, _ = match_contents(candidate, reference, rules=rules, encoder=model)
         records.append(
             {

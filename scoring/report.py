@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from pancap.scoring.judges.base import StepReplies
 from pancap.scoring.results import DIMENSION_TITLES, DIMENSIONS, Dimension, ImageScore, Interval, combine
 from pancap.scoring.statistics import bootstrap_means, column_means, interval_95, overall_of_means
+from pancap.scoring.words import count_tokens, count_words
 
 _PACKAGES = ("pancap", "numpy", "scipy", "torch", "transformers")
 
@@ -45,9 +46,13 @@ class ScoreReport:
         images: figures of each image, by its id.
         n: images scored.
         n_invalid: of them, candidates that were empty (scored 0, never left out).
+        bad_boxes: brackets in captions of either side that are no box, each with its reason; their entities count as
+            ones without a box.
         missing: images that only one side has; only with `allow_missing`.
         unjudged: images left out because the judge could not read one of their captions.
         words_per_caption, reference_words_per_caption: means, boxes left out.
+        tokens_per_caption, reference_tokens_per_caption: means, boxes included (`words.count_tokens`); None where
+            nothing counts them.
         judge, rules, encoder: what the figures were made with.
         judge_replies: how many replies of its model each step needed, and how many were invalid; empty without a model.
         judge_notes: what a reader must know of how the figures were judged.
@@ -61,16 +66,24 @@ class ScoreReport:
     images: Mapping[str, ImageScore]
     n: int
     n_invalid: int
+    bad_boxes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     words_per_caption: float
     reference_words_per_caption: float
+    tokens_per_caption: float | None = None
+    reference_tokens_per_caption: float | None = None
     judge: str
     rules: str
     encoder: str
     judge_replies: Mapping[str, StepReplies] = field(default_factory=dict)
     judge_notes: tuple[str, ...] = ()
     versions: Mapping[str, str]
+
+    @property
+    def overall_per_100_tokens(self) -> float | None:
+        """Overall for every 100 tokens of a caption: what a token buys; None where tokens are not counted."""
+        return 100 * self.overall / self.tokens_per_caption if self.tokens_per_caption else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -83,11 +96,16 @@ class ScoreReport:
             notes.append(f"no caption on either side has {', '.join(absent)}: overall is scaled up from the rest")
         if self.n_invalid:
             notes.append(f"{self.n_invalid} of {self.n} candidates are empty and score 0")
+        if self.bad_boxes:
+            notes.append(f"{len(self.bad_boxes)} bad boxes count as none, the first: {self.bad_boxes[0]}")
         if self.unjudged:
             notes.append(f"{len(self.unjudged)} images were left out: the judge could not read one of their captions")
         invalid = [f"{step.num_invalid} of {step.num} of {name}" for name, step in self.judge_replies.items()]
         if invalid:
             notes.append(f"invalid replies of the judge's model, left out: {', '.join(invalid)}")
+        tokens = [f"{name} {text}" for name, step in self.judge_replies.items() if (text := step.describe_tokens())]
+        if tokens:
+            notes.append(f"tokens of the judge's model in this run: {'; '.join(tokens)}")
         notes += self.judge_notes
         if self.missing:
             notes.append(f"{len(self.missing)} images stand on one side only and were left out")
@@ -107,6 +125,9 @@ class ScoreReport:
                     f"{name}_precision": 100 * dimension.precision,
                     f"{name}_recall": 100 * dimension.recall,
                 }
+        if self.tokens_per_caption and self.overall_per_100_tokens:
+            figures["tokens_per_caption"] = self.tokens_per_caption
+            figures["overall_per_100_tokens"] = self.overall_per_100_tokens
         return figures | {"words_per_caption": self.words_per_caption, "n": self.n, "n_invalid": self.n_invalid}
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,10 +139,14 @@ class ScoreReport:
             "dimensions": {name: asdict(value) if value else None for name, value in self.dimensions.items()},
             "n": self.n,
             "n_invalid": self.n_invalid,
+            "bad_boxes": list(self.bad_boxes),
             "missing": list(self.missing),
             "unjudged": list(self.unjudged),
             "words_per_caption": self.words_per_caption,
             "reference_words_per_caption": self.reference_words_per_caption,
+            "tokens_per_caption": self.tokens_per_caption,
+            "reference_tokens_per_caption": self.reference_tokens_per_caption,
+            "overall_per_100_tokens": self.overall_per_100_tokens,
             "judge": self.judge,
             "rules": self.rules,
             "encoder": self.encoder,
@@ -151,11 +176,19 @@ class ScoreReport:
                 f"{title:<14}{figures}   {_render_interval(value.interval, scale=100):<18}{value.num_images:>7}"
             )
         lines.append(f"{'overall':<28}{self.overall:>7.2f}   {_render_interval(self.overall_interval):<18}{self.n:>7}")
-        lines.append(
-            f"rules {self.rules} · judge {self.judge} · encoder {self.encoder} · "
-            f"{self.words_per_caption:.0f} words a caption (reference {self.reference_words_per_caption:.0f})"
-        )
+        lines.append(self._render_lengths())
+        lines.append(f"rules {self.rules} · judge {self.judge} · encoder {self.encoder}")
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+    def _render_lengths(self) -> str:
+        words = f"{self.words_per_caption:.0f} words a caption (reference {self.reference_words_per_caption:.0f})"
+        if self.tokens_per_caption is None or self.reference_tokens_per_caption is None:
+            return words
+        per_100 = self.overall_per_100_tokens or 0.0
+        return (
+            f"{words} · {self.tokens_per_caption:.0f} tokens with boxes (reference "
+            f"{self.reference_tokens_per_caption:.0f}) · {per_100:.1f} points for 100 tokens"
+        )
 
 
 def build_report(
@@ -163,7 +196,8 @@ def build_report(
     *,
     bootstrap: int,
     seed: int,
-    reference_words: int,
+    references: Sequence[str],
+    bad_boxes: tuple[str, ...] = (),
     missing: tuple[str, ...] = (),
     unjudged: tuple[str, ...] = (),
     judge: str,
@@ -178,8 +212,8 @@ def build_report(
         images: figures of each image.
         bootstrap: resamples; 0 for no intervals.
         seed: of the resampling.
-        reference_words: words of all references together.
-        missing: images that only one side has.
+        references: their reference captions, in the same order.
+        bad_boxes, missing: see `ScoreReport`.
         unjudged: images that the judge could not read.
         judge, rules, encoder: what the figures were made with.
         judge_replies, judge_notes: see `ScoreReport`.
@@ -202,10 +236,13 @@ def build_report(
         images=images,
         n=len(images),
         n_invalid=sum(not score.is_valid for score in images.values()),
+        bad_boxes=bad_boxes,
         missing=missing,
         unjudged=unjudged,
         words_per_caption=sum(score.num_words for score in images.values()) / max(1, len(images)),
-        reference_words_per_caption=reference_words / max(1, len(images)),
+        reference_words_per_caption=sum(map(count_words, references)) / max(1, len(images)),
+        tokens_per_caption=_mean([score.num_tokens for score in images.values()]),
+        reference_tokens_per_caption=_mean(count_tokens(references) or []),
         judge=judge,
         rules=rules,
         encoder=encoder,
@@ -237,6 +274,12 @@ def _dimension_report(
         interval=interval,
         num_images=len(found),
     )
+
+
+def _mean(counts: Sequence[int | None]) -> float | None:
+    """None where there is nothing, or something is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) / len(known) if known and len(known) == len(counts) else None
 
 
 def _render_interval(interval: Interval | None, *, scale: float = 1.0) -> str:

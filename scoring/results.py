@@ -52,6 +52,7 @@ class ImageScore:
         tag, loc, att, rel, glo: figures of each dimension; None where neither caption has such an item.
         matching: which entities stand for each other.
         num_words: words of the candidate, boxes left out.
+        num_tokens: its tokens, boxes included (`words.count_tokens`); None where nothing counts them.
         is_valid: False where the candidate is empty (it then scores 0).
     """
 
@@ -62,6 +63,7 @@ class ImageScore:
     glo: PrecisionRecall | None
     matching: Matching
     num_words: int
+    num_tokens: int | None = None
     is_valid: bool = True
 
     def dimension(self, name: Dimension) -> PrecisionRecall | None:
@@ -89,6 +91,7 @@ class ImageScore:
             "overall": self.overall,
             "overall_without_location": self.overall_without_location,
             "num_words": self.num_words,
+            "num_tokens": self.num_tokens,
             "is_valid": self.is_valid,
         }
 

@@ -1,9 +1,10 @@
 """PancapScore of captions: extract, match, ask, count."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pancap.caption.content import CaptionContent
+from pancap.caption.formats import sapancap
 from pancap.configs.errors import TooManyBadRowsError, UsageError
 from pancap.scoring.config import ScoreConfig
 from pancap.scoring.encoder import Encoder, load_encoder
@@ -12,7 +13,7 @@ from pancap.scoring.matching import Matching, Rules, match_entities
 from pancap.scoring.report import ScoreReport, build_report
 from pancap.scoring.results import ImageScore, PrecisionRecall
 from pancap.scoring.strict_rules import phrases_to_encode
-from pancap.scoring.words import count_words
+from pancap.scoring.words import count_tokens, count_words
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -55,9 +56,15 @@ class Scorer:
         ]
         found = self._score([both for _, *both in read], [pairs[place] for place, *_ in read])
         scores: list[ImageScore | None] = [None] * len(pairs)
+        num_tokens = count_tokens([candidate for candidate, _ in pairs])
         for (place, *_), score in zip(read, found, strict=True):
             text = pairs[place][0]
-            scores[place] = replace(score, num_words=count_words(text), is_valid=bool(text.strip()))
+            scores[place] = replace(
+                score,
+                num_words=count_words(text),
+                num_tokens=num_tokens[place] if num_tokens else None,
+                is_valid=bool(text.strip()),
+            )
         return scores
 
     def score_contents(
@@ -206,7 +213,11 @@ def score_captions(
         scores,
         bootstrap=config.bootstrap,
         seed=config.seed,
-        reference_words=sum(count_words(references[image]) for image in scores),
+        references=[references[image] for image in scores],
+        bad_boxes=(
+            *_find_bad_boxes(candidates, scores, where="candidate"),
+            *_find_bad_boxes(references, scores, where="reference"),
+        ),
         missing=missing,
         unjudged=tuple(image for image in images if image not in scores),
         judge=judge.label,
@@ -257,6 +268,13 @@ def check_images(
     if empty:
         raise UsageError(f"a reference must not be empty, got {_list_images('with an empty one', empty)}; remove them")
     return images, missing
+
+
+def _find_bad_boxes(captions: Mapping[str, str], images: Iterable[str], *, where: str) -> Iterator[str]:
+    """Where a caption has brackets that are no box, and why."""
+    for image in images:
+        for dropped in sapancap.parse(captions[image]).dropped:
+            yield f"{dropped} in the {where} of {image}"
 
 
 def _list_images(what: str, images: Sequence[str]) -> str:

@@ -1,6 +1,14 @@
-"""Counting the words of a caption: the goal is the shortest text that still carries the image."""
+"""Counting the words and tokens of a caption: the goal is the shortest text that still carries the image."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pancap.configs.errors import UsageError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _BRACKETS = re.compile(r"\[[\[\]0-9.,;:\s-]*\]")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -14,3 +22,36 @@ def count_words(caption: str) -> int:
         5
     """
     return len(_WORD.findall(_BRACKETS.sub(" ", caption)))
+
+
+def count_tokens(captions: Sequence[str]) -> list[int] | None:
+    """Tokens of each caption, boxes included, in BERT's WordPiece vocabulary of 30,522.
+
+    The vocabulary comes with all-MiniLM-L6-v2; None where its package is not installed. Counts of other vocabularies
+    are near in ratio, not in number: one that splits digits counts a box at about 27.
+
+    Example:
+        >>> count_tokens(["A dog.", "A dog [[0.1, 0.2, 0.3, 0.4]]."])
+        [3, 22]
+    """
+    tokenizer = _load_tokenizer()
+    if tokenizer is None:
+        return None
+    readable = [caption.encode("utf-8", "replace").decode() for caption in captions]  # no lone surrogates
+    return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(readable, add_special_tokens=False)]
+
+
+@lru_cache(maxsize=1)
+def _load_tokenizer() -> "Tokenizer | None":
+    from pancap.scoring.encoder import find_minilm
+
+    try:
+        from tokenizers import Tokenizer
+
+        path = find_minilm() / "tokenizer.json"
+    except (ImportError, UsageError):
+        return None
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

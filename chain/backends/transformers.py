@@ -85,8 +85,10 @@ class TransformersBackend:
     def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | None:
         if self.coordinates != "tokens" or not self.decoding.enable_constraints:
             return None
-        boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in state.instances)
-        tags = [f" {instance.tag}" for instance in state.instances] if stage == "cap" else []
+        is_free = stage == "cap" and self.checkpoint.meta.refines_captions and self.decoding.enable_refinement
+        instances = () if is_free else state.instances
+        boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in instances)
+        tags = [f" {instance.tag}" for instance in instances] if stage == "cap" else []
         return AnswerRules(
             stage=stage,
             limits=codec.limits(),

@@ -35,7 +35,7 @@ class LossConfig:
     """How much each part of the loss counts; a stage's part is the weighted mean over its answer tokens."""
 
     loc: float = 1.0
-    """Weight of the localization stage."""
+    """Weight of the localization stage, or of the two-stage model's instances."""
     tag: float = 1.0
     """Weight of the tag stage."""
     disc: float = 0.5
@@ -43,8 +43,8 @@ class LossConfig:
     cap: float = 2.0
     """Weight of the caption, in the chain and alone."""
     copied_coordinates: float = 0.1
-    """How much a coordinate counts where constrained decoding copies known boxes: in the caption, and in the tag stage
-    unless box_noise is set."""
+    """How much a coordinate counts where constrained decoding copies known boxes: in the caption unless caption_noise
+    is set, and in the tag stage unless box_noise is."""
     box: BoxLossConfig = field(default_factory=BoxLossConfig)
     """Of coordinate tokens."""
     patches: float = 1.0
@@ -79,6 +79,10 @@ class TrainConfig:
     """How rough the boxes in the tag stage's prompt are: shift of their centre as a share of their side, and logarithm
     of their scale (standard deviations); its answer has the true ones, so that the stage learns to correct what
     localization got roughly right. 0: boxes are copied, as published."""
+    caption_noise: float = 0.0
+    """How wrong the instances in the caption's prompt are: the share that is left out, and half of that share each for
+    tags of another instance and for doubles; boxes as rough as box_noise says. Its answer is the true caption, so that
+    the last stage learns to look again. 0: true instances, whose boxes the caption copies, as published."""
     stages: Literal["mixed", "sequential"] = "mixed"
     """`mixed`: all stages in every step; `sequential`: an equal share of the steps for one stage after another."""
     steps: int = 1000
@@ -142,6 +146,8 @@ class TrainConfig:
             )
         if not 0 <= self.box_noise <= 1:
             raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")
+        if not 0 <= self.caption_noise <= 0.5:
+            raise ValueError(f"caption_noise must be in 0..0.5, got {self.caption_noise}; 0.2 is a strong one")
         if self.init and self.vision:
             raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 

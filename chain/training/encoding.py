@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast
 
-STAGE_NAMES: tuple[StageName, ...] = ("loc", "tag", "disc", "cap", "one_stage")
+STAGE_NAMES: tuple[StageName, ...] = ("loc", "tag", "disc", "cap", "one_stage", "inst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Encoder:
     max_tokens: int
     grid: int | None = None
     box_noise: float = 0.0
+    caption_noise: float = 0.0
 
     def encode(self, image: TrainingImage, *, index: int, seed: int) -> EncodedImage | None:
         """All branches of an image; None if one is longer than max_tokens (an image is never cut: R14)."""
@@ -94,6 +95,7 @@ class Encoder:
             order=self.order,
             seed=seed,
             box_noise=self.box_noise,
+            caption_noise=self.caption_noise,
         )
         branches = []
         for example in examples:

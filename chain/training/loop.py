@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pancap.chain.model import Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
-from pancap.chain.stages import STAGES_OF_MODE
+from pancap.chain.stages import STAGES_OF_MODE, StageName
 from pancap.chain.tokenizer import TokenIds, token_ids
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
@@ -79,7 +79,7 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
         checkpoint.model,
         named=named,
         loss=config.loss,
-        copied_stages=("cap",) if config.box_noise else COPIED_STAGES,
+        copied_stages=_copied_stages(config),
     )
     engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
     state = _resume(engine, config=config, files=files)
@@ -126,6 +126,7 @@ class BatchSource:
             if config.loss.patches
             else None,
             box_noise=config.box_noise,
+            caption_noise=config.caption_noise,
         )
         self._order: Iterator[tuple[int, int]] = image_order(len(images), seed=config.seed)
         for _ in range(drawn):
@@ -284,9 +285,16 @@ class Loop:
                     coordinates=self._checkpoint.meta.coordinates,
                     mode=self._config.mode,
                     refines_boxes=self._config.box_noise > 0,
+                    refines_captions=self._config.caption_noise > 0,
                     provenance=provenance,
                 ),
             )
+
+
+def _copied_stages(config: TrainConfig) -> tuple[StageName, ...]:
+    """Stages whose boxes stand in their prompts as they are."""
+    is_noisy = {"tag": config.box_noise > 0, "cap": config.caption_noise > 0}
+    return tuple(stage for stage in COPIED_STAGES if not is_noisy[stage])
 
 
 def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> TrainerState:

@@ -104,7 +104,8 @@ def _shares(stages_M: "torch.Tensor", is_copy_M: "torch.Tensor", *, config: Loss
     """How much each token counts: those of a stage share its weight, copied coordinates taking less."""
     import torch
 
-    weights_G = torch.tensor([config.loc, config.tag, config.disc, config.cap, config.cap], device=stages_M.device)
+    by_stage = [config.loc, config.tag, config.disc, config.cap, config.cap, config.loc]
+    weights_G = torch.tensor(by_stage, device=stages_M.device)
     use_M = torch.where(is_copy_M, config.copied_coordinates, 1.0)
     used_G = use_M.new_zeros(len(STAGE_NAMES)).index_add(0, stages_M, use_M).clamp_min(1e-6)
     return use_M * (weights_G / used_G)[stages_M]

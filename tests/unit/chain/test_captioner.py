@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,10 +7,11 @@ import pytest
 from pancap.caption.boxes import Box
 from pancap.chain.backends.base import Answer
 from pancap.chain.backends.transformers import TransformersBackend
-from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.captioner import Captioner, caption_folder, load_captioner
 from pancap.chain.config import CaptionConfig, DecodingConfig
 from pancap.chain.model import save_checkpoint
+from pancap.chain.stages import ChainState
 from pancap.configs import UsageError
 
 SHORT = DecodingConfig(max_new_tokens_loc=15, max_new_tokens_tag=30, max_new_tokens_disc=15, max_new_tokens_cap=30)
@@ -59,6 +61,36 @@ def test_four_stages_share_one_encoding_of_each_image():
     assert [(entity.id, entity.tag) for entity in results[0].entities] == [(1, "cat"), (2, "dog")]
     assert list(results[0].timings_s) == ["encode", "loc", "tag", "disc", "cap"]
     assert list(results[0].stages) == ["loc", "tag", "disc", "cap"]
+
+
+def test_two_stages_list_the_instances_and_caption_them():
+    answers = {"inst": " cat<box><c100><c200><c300><c400>", "cap": "A cat<box><c100><c200><c300><c400>."}
+    backend = PerfectBackend(answers)
+    (result,) = Captioner(backend, mode="two_stage").caption([np.zeros((8, 8, 3), np.uint8)])
+    assert [asked[0][0] for asked in backend.asked] == ["inst", "cap"]
+    assert [(entity.tag, entity.box) for entity in result.entities] == [("cat", Box(0.1, 0.2, 0.3, 0.4))]
+
+
+def test_a_caption_with_boxes_of_its_own_says_what_the_entities_are():
+    answers = {
+        "loc": "<box><c100><c200><c300><c400>",
+        "tag": " cat<box><c100><c200><c300><c400>",
+        "disc": "None",
+        "cap": "A dog<box><c110><c200><c300><c400>.",
+    }
+    captioner = Captioner(PerfectBackend(answers), has_own_boxes=True)
+    (result,) = captioner.caption([np.zeros((8, 8, 3), np.uint8)])
+    assert [(entity.tag, entity.box) for entity in result.entities] == [("dog", Box(0.11, 0.2, 0.3, 0.4))]
+
+
+@pytest.mark.parametrize("is_refining", [False, True])
+def test_only_a_caption_stage_that_learned_it_leaves_the_known_boxes(token_checkpoint, is_refining):
+    meta = replace(token_checkpoint.meta, refines_captions=is_refining)
+    backend = TransformersBackend(replace(token_checkpoint, meta=meta))
+    known = ChainState(instances=(Instance(tag="cat", box=Box(0.1, 0.2, 0.3, 0.4)),))
+    rules = backend._rules("cap", known, codec=BoxCodec(coordinates="tokens"))
+    assert rules.known == (() if is_refining else ((100, 200, 300, 400),))
+    assert len(rules.known_tags) == len(rules.known)
 
 
 def test_a_box_keeps_the_confidence_with_which_it_was_placed():

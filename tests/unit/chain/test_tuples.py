@@ -11,6 +11,7 @@ from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.tuples import (
     export_llava,
     make_examples,
+    mistake,
     order_instances,
     read_training_images,
     roughen,
@@ -73,6 +74,37 @@ def test_box_noise_makes_the_tag_prompt_rough_and_leaves_every_answer_true(squar
     }
     assert rough["tag"].prompt != plain["tag"].prompt
     assert all(rough[stage] == plain[stage] for stage in ("loc", "disc", "cap"))
+
+
+def test_caption_noise_makes_wrong_instances_in_the_prompt_alone(squares_parquet):
+    image = max(read_training_images(squares_parquet), key=lambda row: len(row.instances))
+    settings = {"coordinates": "tokens", "mode": "chain", "order": "left_to_right", "seed": 3}
+    plain = {example.stage: example for example in make_examples(image, **settings)}
+    noisy = {example.stage: example for example in make_examples(image, **settings, caption_noise=0.4)}
+    assert noisy["cap"].answer == plain["cap"].answer
+    assert noisy["cap"].prompt != plain["cap"].prompt
+    assert all(noisy[stage] == plain[stage] for stage in ("loc", "tag", "disc"))
+
+
+def test_mistakes_leave_out_double_and_rename_at_the_stated_rates():
+    true = tuple(Instance(tag=tag, box=Box(0.1, 0.1, 0.4, 0.4)) for tag in "abcdefgh")
+    rng, num = Random(0), 4000
+    found = [mistake(true, rng=rng, noise=0.2, box_noise=0.1) for _ in range(num // len(true))]
+    left_out = sum(item.tag not in {other.tag for other in some} for some in found for item in true)
+    assert left_out / num == pytest.approx(0.2 + 0.8 * 0.1 * 0.9, abs=0.05)
+    assert sum(map(len, found)) / num == pytest.approx(0.8 * 1.1, abs=0.04)
+    assert all(0 <= item.box.x1 < item.box.x2 <= 1 for some in found for item in some)
+    assert [item.tag for item in mistake(true, rng=rng, noise=0.0, box_noise=0.0)] == list("abcdefgh")
+
+
+def test_shorter_roads_ask_their_own_stages(squares_parquet):
+    image = read_training_images(squares_parquet)[0]
+    settings = {"coordinates": "tokens", "order": "left_to_right", "seed": 0}
+    chain = {example.stage: example for example in make_examples(image, mode="chain", **settings)}
+    two = {example.stage: example for example in make_examples(image, mode="two_stage", **settings)}
+    assert list(two) == ["inst", "cap"] and two["inst"].answer == chain["tag"].answer and two["cap"] == chain["cap"]
+    three = make_examples(image, mode="loc_tag_cap", **settings)
+    assert three == tuple(chain[stage] for stage in ("loc", "tag", "cap"))
 
 
 @pytest.mark.parametrize("box", [Box(0.0, 0.0, 1.0, 1.0), Box(0.999, 0.0, 1.0, 0.001), Box(0.2, 0.3, 0.4, 0.9)])

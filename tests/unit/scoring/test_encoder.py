@@ -7,6 +7,7 @@ import pytest
 
 from pancap.configs.errors import UsageError
 from pancap.scoring.encoder import NoEncoder, load_encoder
+from pancap.scoring.minilm import gelu
 
 
 def test_no_encoder_needs_no_torch_and_knows_no_similarity():
@@ -25,7 +26,7 @@ def test_a_folder_that_is_no_model_is_named(tmp_path):
 
 def test_weights_that_are_not_the_published_ones_are_refused(tmp_path, monkeypatch):
     (tmp_path / "model.safetensors").write_bytes(b"poison")
-    monkeypatch.setattr("pancap.scoring.encoder._find_minilm", lambda: tmp_path)
+    monkeypatch.setattr("pancap.scoring.encoder.find_minilm", lambda: tmp_path)
     with pytest.raises(UsageError, match=r"has sha256 .* expected 53aa51172d"):
         from pancap.scoring import encoder
 
@@ -47,3 +48,21 @@ def test_minilm_needs_no_torch_and_knows_what_is_alike():
     assert np.array(similarities) == pytest.approx(np.array([[0.86453, 0.46440], [0.39429, 0.80400]]), abs=1e-4)
     assert broken_text[0][0] == pytest.approx(1.0)
     assert modules == [False, False]
+
+
+def test_gelu_is_that_of_bert():
+    from scipy.special import erf
+
+    x = np.concatenate([np.linspace(-12, 12, 200_001), [0.0, -0.0, 1e-30, 60.0, -60.0]]).astype(np.float32)
+    exact = 0.5 * x.astype(np.float64) * (1 + erf(x.astype(np.float64) * 0.5**0.5))
+    assert np.abs(gelu(x.copy()) - exact).max() < 1e-6
+    assert gelu(x[:60].copy().reshape(5, 6, 2)).shape == (5, 6, 2)
+
+
+def test_a_phrase_has_one_vector_whatever_it_is_encoded_with():
+    encoder = load_encoder("minilm")
+    phrases = ["car", "traffic light", "a very old and rusty bicycle frame", "", "o", "dog " * 400]
+    alone = np.concatenate([encoder._encode([phrase]) for phrase in phrases])
+    together = encoder._encode(phrases)
+    assert np.abs(alone - together).max() < 1e-6
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1.0, abs=1e-5)

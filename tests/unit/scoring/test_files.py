@@ -65,6 +65,20 @@ def test_a_missing_file_and_a_folder_without_tables_are_named(tmp_path):
         load_captions(tmp_path)
 
 
+def test_paths_from_different_places_meet_by_their_ends():
+    references = {"image": {"images/1.png": "One.", "images/2.png": "Two."}}
+    moved = {"uri": {"/data/x/images/1.png": "Uno.", "/data/x/images/3.png": "Tres."}}
+    assert align(moved, references) == ({"images/1.png": "Uno.", "/data/x/images/3.png": "Tres."}, references["image"])
+    names = {"image": {"1.png": "Uno."}}
+    assert align(names, references) == ({"images/1.png": "Uno."}, references["image"])
+
+
+def test_paths_that_end_alike_twice_and_bare_ids_do_not_meet():
+    references = {"image": {"a/1.png": "One.", "b/1.png": "Two."}}
+    assert align({"image": {"c/1.png": "Uno."}}, references)[0] == {"c/1.png": "Uno."}
+    assert align({"id": {"x/7": "Seven."}}, {"id": {"y/7": "Sept."}})[0] == {"x/7": "Seven."}
+
+
 def test_boxes_that_are_no_fractions_are_refused_by_their_unit(tmp_path):
     check_box_units({"a": "the sky [[0.0, 0.001, 1.0, 1.0]]"}, where="x")
     with pytest.raises(UsageError, match=r"\[4, 322, 454, 927\] of image a in x, which looks like 0..1000"):

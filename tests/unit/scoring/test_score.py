@@ -99,7 +99,7 @@ def test_an_empty_candidate_scores_0_and_is_counted_as_invalid():
 
 def report_of(images, bootstrap=100):
     return build_report(
-        images, bootstrap=bootstrap, seed=0, reference_words=7, judge="rule v1", rules="strict", encoder="none"
+        images, bootstrap=bootstrap, seed=0, references=["one two"], judge="rule v1", rules="strict", encoder="none"
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pancap.scoring import score_pair
+from pancap.scoring import ScoreConfig, score_captions, score_pair
 from pancap.scoring.encoder import NoEncoder
 from pancap.scoring.judges.rule import RuleJudge
 from pancap.scoring.replay import replay
@@ -30,10 +30,14 @@ def test_an_empty_tag_counts_as_an_entity_and_matches_nothing():
     assert figures(DOG + empty.replace("1", "2", 1), DOG)["eprec"] == 0.5
 
 
-def test_a_location_that_is_not_four_numbers_leaves_the_denominators_of_a_replay_as_published():
+@pytest.mark.parametrize("box", ["[0.1, 0.1, 0.5]", "[0.1, 0.1, 0.5, 0.5, 0.9]", "at the left", f"{BOX}, {BOX}"])
+def test_a_location_that_is_not_four_numbers_counts_as_a_wrong_box_and_leaves_the_published_denominators(box):
     reference = DOG + CAT + f"3 | location -->> (entity 1, {BOX})\n"
-    candidate = reference + "4 | location -->> (entity 2, [0.1, 0.1, 0.5])\n"
-    assert figures(candidate, reference)["lprec"] == figures(candidate, reference, rules="official")["lprec"] == 1.0
+    candidate = reference + f"4 | location -->> (entity 2, {box})\n"
+    assert figures(candidate, reference, rules="official")["lprec"] == 1.0
+    assert (figures(candidate, reference)["lprec"], figures(reference, candidate)["lrec"]) == (0.5, 0.5)
+    unknown = reference + f"4 | location -->> (entity 7, {box})\n"
+    assert figures(unknown, reference)["lprec"] == 1.0
 
 
 @pytest.mark.parametrize("box", ["[0.5, 0.1, 0.1, 0.5]", "[0, 0, 640, 480]", "[nan, 0.1, 0.5, 0.5]"])
@@ -80,6 +84,17 @@ def test_items_that_only_one_side_has_are_0():
 def test_a_box_in_a_caption_that_cannot_be_right_is_none(box):
     content = RuleJudge().extract(f"A dog {box} runs.")
     assert [(entity.tag, entity.box) for entity in content.entities] == [("dog", None)]
+
+
+def test_a_bad_box_is_counted_and_named_in_the_result():
+    captions = {"1": "A dog [[nan, 0.1, 0.5, 0.5]] runs.", "2": "A cat [[0.5, 0.1, 0.1, 0.5]] sleeps."}
+    references = {image: f"A dog [{BOX}] runs." for image in captions}
+    report = score_captions(captions, references, ScoreConfig(encoder="none", bootstrap=0))
+    assert report.bad_boxes == (
+        "not_finite: [[nan, 0.1, 0.5, 0.5]] in the candidate of 1",
+        "not_ordered: [[0.5, 0.1, 0.1, 0.5]] in the candidate of 2",
+    )
+    assert "note: 2 bad boxes count as none, the first: not_finite: [[nan" in report.render()
 
 
 def test_a_repeated_statement_is_one_item():

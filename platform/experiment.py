@@ -1,0 +1,348 @@
+"""Ways of training a chain, compared on held-out images: every way with every seed, trained, captioned, scored.
+
+Each step leaves its result in the experiment's folder and is not done again: a killed experiment goes on where it was.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pancap.configs import UsageError, load_config
+from pancap.platform.console import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pancap.scoring.report import ScoreReport
+
+RESULT_FILE = "experiment.json"
+CHART_FILE = "experiment.png"
+NUM_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """Which ways of training are compared, on what."""
+
+    data: str
+    """Parquet file or folder to train on (pancap scenes, pancap engine)."""
+    held_out: str
+    """Scenes folder that nothing was trained on: images/ and captions.json."""
+    variants: dict[str, list[dict[str, Any]]]
+    """The ways, by name: each a list of training phases, each phase settings of `pancap train chain`. A phase starts
+    from the checkpoint of the one before it."""
+    baseline: str
+    """The way that the others are compared with."""
+    train: dict[str, Any] = field(default_factory=dict)
+    """Settings of every phase of every way, where the phase does not say otherwise."""
+    caption: dict[str, Any] = field(default_factory=dict)
+    """Settings of `pancap caption` for every way."""
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    """Every way is trained once with each."""
+    out: str = "runs/experiment"
+    """Folder of everything."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be compared."""
+        if self.baseline not in self.variants:
+            raise UsageError(f"baseline must be one of {', '.join(self.variants)}, got {self.baseline!r}")
+        if not self.seeds or not all(self.variants.values()):
+            raise UsageError("an experiment needs a seed, and a phase for every variant; add them")
+        if len({_slug(name) for name in self.variants}) < len(self.variants):
+            raise UsageError("two variants have the same letters and digits in their names; rename one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def render(self) -> str:
+        """`51.3 [50.0, 52.5]`."""
+        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantResult:
+    """What one way of training gave, over all seeds.
+
+    Args:
+        overall: of 410; the interval is of images drawn anew, each counted with the mean over its seeds.
+        dimensions: F1 in percent, likewise; None where no caption has such an item.
+        gain: overall minus the baseline's on the same images; None for the baseline.
+        overall_by_seed: of each seed alone.
+        mean_iou: percent, of the boxes of matched entities.
+        seconds_per_image: of captioning, by stage; mean over seeds.
+        tokens_per_image: that each stage wrote, mean over seeds.
+        num_steps, num_images: of training, all phases.
+    """
+
+    overall: Measured
+    dimensions: Mapping[str, Measured | None]
+    gain: Measured | None
+    overall_by_seed: Mapping[int, float]
+    mean_iou: float
+    seconds_per_image: Mapping[str, float]
+    tokens_per_image: Mapping[str, float]
+    num_steps: int
+    num_images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentResult:
+    """All ways side by side.
+
+    Args:
+        variants: by name.
+        baseline: what gains are measured against.
+        num_held_out: images that were captioned.
+        judge: who judged.
+        out: folder of everything.
+    """
+
+    variants: Mapping[str, VariantResult]
+    baseline: str
+    num_held_out: int
+    judge: str
+    out: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+    def render(self) -> str:
+        """A table with a line for each way."""
+        width = max(map(len, self.variants)) + 2
+        names = ("tag", "loc", "att", "rel", "glo")
+        titles = "".join(f"{name:>7}" for name in names)
+        lines = [f"{'':<{width}}{titles}{'IoU':>7}   {'overall':<24}{'gain':<24}{'seeds':<16}{'s/image':>8}"]
+        for name, result in self.variants.items():
+            known = (result.dimensions[key] for key in names)
+            cells = "".join(f"{item.value:>7.1f}" if item else f"{'-':>7}" for item in known)
+            gain = result.gain.render() if result.gain else "baseline"
+            seeds = " ".join(f"{value:.0f}" for value in result.overall_by_seed.values())
+            seconds = sum(result.seconds_per_image.values())
+            lines.append(
+                f"{name:<{width}}{cells}{result.mean_iou:>7.1f}   {result.overall.render():<24}{gain:<24}{seeds:<16}"
+                f"{seconds:>8.2f}"
+            )
+        for name, result in self.variants.items():
+            stages = (
+                f"{stage} {result.tokens_per_image[stage]:.0f} tokens {seconds:.3f} s"
+                for stage, seconds in result.seconds_per_image.items()
+                if stage in result.tokens_per_image
+            )
+            lines.append(f"{name}: {', '.join(stages)}; {result.num_steps} steps, {result.num_images} images a seed")
+        lines.append(f"{self.num_held_out} held-out images; judge {self.judge}; {Path(self.out) / CHART_FILE}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """One way with one seed."""
+
+    report: "ScoreReport"
+    seconds_per_image: Mapping[str, float]
+    tokens_per_image: Mapping[str, float]
+    num_steps: int
+    num_images: int
+
+
+def run_experiment(config: ExperimentConfig, *, on_progress: Progress) -> ExperimentResult:
+    """Does what is not done yet, then compares.
+
+    Args:
+        config: the experiment.
+        on_progress: called with what is done, how many, of how many.
+
+    Raises:
+        UsageError: a setting, the data or the held-out folder cannot be used.
+    """
+    from pancap.platform.charts import experiment_chart
+
+    reference = Path(config.held_out) / "captions.json"
+    if not reference.is_file():
+        raise UsageError(f"{reference} does not exist; give a folder of pancap scenes as held_out")
+    out = Path(config.out)
+    trials: dict[str, dict[int, _Trial]] = {name: {} for name in config.variants}
+    for seed in config.seeds:
+        for name in config.variants:
+            trials[name][seed] = _run_trial(config, name, seed=seed, reference=reference, on_progress=on_progress)
+    matrices = {name: _mean_f1([trial.report for trial in found.values()]) for name, found in trials.items()}
+    first = next(iter(trials[config.baseline].values())).report
+    result = ExperimentResult(
+        variants={
+            name: _sum_up(found, matrices[name], None if name == config.baseline else matrices[config.baseline])
+            for name, found in trials.items()
+        },
+        baseline=config.baseline,
+        num_held_out=first.n,
+        judge=first.judge,
+        out=str(out),
+    )
+    (out / RESULT_FILE).write_text(json.dumps(result.to_dict(), indent=1) + "\n", encoding="utf-8")
+    experiment_chart(result, out / CHART_FILE)
+    return result
+
+
+def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Path, on_progress: Progress) -> _Trial:
+    from pancap.scoring.files import score_files
+
+    folder = Path(config.out) / _slug(name) / f"seed_{seed}"
+    label = f"{name}, seed {seed}"
+    report_as = partial(_report_as, on_progress, label)
+    checkpoint, num_steps, num_images = _train(config, name, seed=seed, folder=folder, on_progress=report_as)
+    captions = folder / "captions"
+    summary = _caption(config, checkpoint=checkpoint, out=captions, on_progress=report_as)
+    report = score_files(captions / "captions.json", reference, on_progress=report_as)
+    return _Trial(
+        report=report,
+        seconds_per_image={
+            stage: seconds / summary["num_images"] for stage, seconds in summary["stage_seconds"].items()
+        },
+        tokens_per_image=_count_tokens(captions / "captions.jsonl", checkpoint=checkpoint),
+        num_steps=num_steps,
+        num_images=num_images,
+    )
+
+
+def _train(
+    config: ExperimentConfig, name: str, *, seed: int, folder: Path, on_progress: Progress
+) -> tuple[Path, int, int]:
+    """The checkpoint of the last phase, and the steps and images of all."""
+    from pancap.chain.training.config import TrainConfig
+
+    checkpoint: Path | None = None
+    num_steps = num_images = 0
+    for number, phase in enumerate(config.variants[name], start=1):
+        out = folder / f"phase_{number}"
+        settings = {"num_workers": 0, "cache": str(Path(config.out) / "cache")} | config.train | phase
+        settings |= {"data": config.data, "out": str(out), "seed": seed, "resume": True}
+        if checkpoint:
+            settings |= {"init": str(checkpoint), "vision": None}
+        train, text = load_config(TrainConfig, overrides=_dotlist(settings))
+        if not (out / "checkpoint" / "pancap.json").is_file():
+            from pancap.chain.training.run import run_training
+
+            run_training(train, config_text=text, on_progress=on_progress)
+        checkpoint = out / "checkpoint"
+        num_steps += train.steps
+        num_images += train.steps * train.batch_size
+    assert checkpoint is not None
+    return checkpoint, num_steps, num_images
+
+
+def _caption(config: ExperimentConfig, *, checkpoint: Path, out: Path, on_progress: Progress) -> dict[str, Any]:
+    """Figures of the captioning run, kept beside its captions."""
+    from pancap.chain.captioner import caption_folder
+    from pancap.chain.config import CaptionConfig
+
+    kept = out / "summary.json"
+    if not kept.is_file():
+        settings = config.caption | {"checkpoint": str(checkpoint), "images": config.held_out, "out": str(out)}
+        summary = caption_folder(load_config(CaptionConfig, overrides=_dotlist(settings))[0], on_progress=on_progress)
+        kept.write_text(json.dumps(summary.to_dict()) + "\n", encoding="utf-8")
+    record: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return record
+
+
+def _count_tokens(records: Path, *, checkpoint: Path) -> dict[str, float]:
+    """Tokens that each stage wrote, mean over images, by the model's own tokenizer."""
+    from pancap.chain.model import load_checkpoint
+
+    tokenizer = load_checkpoint(checkpoint).tokenizer
+    totals: dict[str, int] = {}
+    lines = records.read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        for stage, text in json.loads(line)["stages"].items():
+            totals[stage] = totals.get(stage, 0) + len(tokenizer.encode(text, add_special_tokens=False))
+    return {stage: total / len(lines) for stage, total in totals.items()}
+
+
+def _mean_f1(reports: "list[ScoreReport]") -> "np.ndarray":
+    """(images, dimensions) F1 of each image, the mean over seeds; NaN where no seed has the dimension."""
+    import numpy as np
+
+    from pancap.scoring.report import f1_matrix
+
+    images = sorted(reports[0].images)
+    stacked = np.stack([f1_matrix({image: report.images[image] for image in images}) for report in reports])
+    known = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        mean: np.ndarray = np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
+    return mean
+
+
+def _sum_up(trials: Mapping[int, _Trial], f1_ND: "np.ndarray", baseline_ND: "np.ndarray | None") -> VariantResult:
+    import numpy as np
+
+    from pancap.scoring.results import DIMENSIONS
+    from pancap.scoring.statistics import bootstrap_means, column_means, overall_of_means
+
+    def measure(figure: "Callable[[np.ndarray], np.ndarray]", ours: "np.ndarray") -> Measured | None:
+        value = float(figure(column_means(ours)[None])[0])
+        if np.isnan(value):
+            return None
+        samples = figure(bootstrap_means(ours, num_resamples=NUM_RESAMPLES, seed=0))
+        low, high = np.nanpercentile(samples, [2.5, 97.5])
+        return Measured(value=value, low=float(low), high=float(high))
+
+    num = len(DIMENSIONS)
+    overall = measure(overall_of_means, f1_ND)
+    assert overall is not None
+    gain = None
+    if baseline_ND is not None:
+        both = np.concatenate([f1_ND, baseline_ND], axis=1)
+        gain = measure(lambda means: overall_of_means(means[:, :num]) - overall_of_means(means[:, num:]), both)
+    ious = [
+        pair.iou
+        for trial in trials.values()
+        for score in trial.report.images.values()
+        for pair in score.matching.pairs
+        if pair.iou is not None
+    ]
+    first = next(iter(trials.values()))
+    return VariantResult(
+        overall=overall,
+        dimensions={
+            name: measure(lambda means, place=place: 100 * means[:, place], f1_ND)  # type: ignore[misc]
+            for place, name in enumerate(DIMENSIONS)
+        },
+        gain=gain,
+        overall_by_seed={seed: trial.report.overall for seed, trial in trials.items()},
+        mean_iou=100 * float(np.mean(ious)) if ious else 0.0,
+        seconds_per_image=_mean_by_key([trial.seconds_per_image for trial in trials.values()]),
+        tokens_per_image=_mean_by_key([trial.tokens_per_image for trial in trials.values()]),
+        num_steps=first.num_steps,
+        num_images=first.num_images,
+    )
+
+
+def _mean_by_key(records: list[Mapping[str, float]]) -> dict[str, float]:
+    return {key: sum(record[key] for record in records) / len(records) for key in records[0]}
+
+
+def _dotlist(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`key=value` for every leaf of nested settings."""
+    found = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found += _dotlist(value, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key}={'null' if value is None else value}")
+    return found
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _report_as(on_progress: Progress, label: str, what: str, done: int, total: int | None) -> None:
+    on_progress(f"{label}: {what}", done, total)

@@ -1,0 +1,96 @@
+"""An experiment in small: two ways, two seeds, trained, captioned, scored, compared, and not done twice."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from pancap.configs import UsageError, load_config
+from pancap.engine.scenes.rows import draw_rows
+from pancap.platform.experiment import ExperimentConfig, run_experiment
+
+TINY = {"image_px": 64, "vocabulary_size": 400} | {
+    f"{part}_{name}": value
+    for part in ("vision", "text")
+    for name, value in {"hidden": 32, "layers": 1, "heads": 2, "mlp": 48}.items()
+}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Six scenes to train on and six others, written without Ray."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("train", "held_out")]
+    for seed, folder in enumerate(folders):
+        (folder / "images").mkdir()
+        rows = draw_rows(list(range(6)), root=folder, seed=seed, size_px=128, split="train")
+        pq.write_table(rows, folder / "scenes.parquet")
+        captions = zip(rows["uri"].to_pylist(), rows["caption"].to_pylist(), strict=True)
+        records = [{"image_path": uri, "gt_response": caption} for uri, caption in captions]
+        (folder / "captions.json").write_text(json.dumps(records))
+    return folders
+
+
+def make_config(scenes, out, **changes):
+    train, held_out = scenes
+    settings = {
+        "data": str(train / "scenes.parquet"),
+        "held_out": str(held_out),
+        "out": str(out),
+        "seeds": [0, 1],
+        "baseline": "one stage",
+        "train": {"model": TINY, "steps": 2, "batch_size": 2, "log_every": 1, "max_tokens": 2000},
+        "caption": {"decoding": {"max_new_tokens_cap": 40, "max_new_tokens_loc": 20}},
+        "variants": {
+            "one stage": [{"mode": "one_stage"}],
+            "four stages": [{"mode": "one_stage", "steps": 1}, {"mode": "chain", "steps": 1}],
+        },
+    }
+    return ExperimentConfig(**(settings | changes))
+
+
+def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes, tmp_path):
+    config = make_config(scenes, tmp_path)
+    said = []
+    result = run_experiment(config, on_progress=lambda what, done, total: said.append(what))
+    assert list(result.variants) == ["one stage", "four stages"]
+    for name, variant in result.variants.items():
+        assert set(variant.overall_by_seed) == {0, 1}
+        assert variant.overall.low <= variant.overall.value <= variant.overall.high
+        assert (variant.num_steps, variant.num_images) == (2, 4)
+        assert (variant.gain is None) == (name == "one stage")
+    assert set(result.variants["four stages"].tokens_per_image) >= {"loc", "cap"}
+    assert result.num_held_out == 6 and result.judge.startswith("rule")
+    kept = json.loads((tmp_path / "experiment.json").read_text())
+    assert kept["variants"]["one stage"]["overall"]["value"] == result.variants["one stage"].overall.value
+    assert (tmp_path / "experiment.png").stat().st_size > 5_000
+    assert "four stages" in result.render() and any("four stages, seed 1" in what for what in said)
+
+    said.clear()
+    again = run_experiment(config, on_progress=lambda what, done, total: said.append(what))
+    assert again == result
+    assert not any("training" in what or "captions" in what for what in said)
+
+
+def test_an_experiment_that_cannot_be_run_is_one_sentence(scenes, tmp_path):
+    with pytest.raises(UsageError, match="baseline must be one of one stage, four stages, got 'none'"):
+        make_config(scenes, tmp_path, baseline="none")
+    with pytest.raises(UsageError, match="needs a seed"):
+        make_config(scenes, tmp_path, seeds=[])
+    with pytest.raises(UsageError, match="same letters and digits"):
+        make_config(scenes, tmp_path, variants={"one stage": [{}], "One-Stage": [{}]})
+    with pytest.raises(UsageError, match=r"captions.json does not exist; give a folder of pancap scenes"):
+        run_experiment(make_config(scenes, tmp_path, held_out=str(tmp_path)), on_progress=print)
+    with pytest.raises(UsageError, match="stepz"):
+        run_experiment(make_config(scenes, tmp_path / "x", train={"stepz": 1}), on_progress=print)
+
+
+@pytest.mark.parametrize("name", ["coordinates"])
+def test_presets_are_experiments_of_valid_training_settings(name):
+    from pancap.chain.training.config import TrainConfig
+    from pancap.platform.experiment import _dotlist
+
+    config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y"])
+    for phases in config.variants.values():
+        for phase in phases:
+            settings = config.train | phase | {"data": "x", "out": "y"}
+            load_config(TrainConfig, overrides=_dotlist(settings))
