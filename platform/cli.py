@@ -321,6 +321,21 @@ def bench_coordinates(
     )
 
 
+@bench_app.command("ablation")
+def bench_ablation(
+    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+) -> None:
+    """One stage, two, three and all four, trained alike: data=FILE held_out=DIR."""
+    _run(
+        "bench_experiment",
+        preset="bench/ablation",
+        overrides=overrides or [],
+        config=config,
+        track=track,
+        as_json=as_json,
+    )
+
+
 @app.command("config")
 def show_config(
     verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, detectors, caption, ...")] = None,

@@ -1,8 +1,14 @@
 """Ways of training a chain, compared on held-out images: every way with every seed, trained, captioned, scored.
 
-Each step leaves its result in the experiment's folder and is not done again: a killed experiment goes on where it was.
+Each step leaves its result in the experiment's folder, under a digest of the settings that made it, and is not done
+again: a killed experiment goes on where it was, ways that begin alike share that phase, changed settings start anew.
+
+OUT/phases/DIGEST/              a training phase: `pancap train chain`
+OUT/captions/NAME_SEED_DIGEST/  captions of the held-out images: `pancap caption`
+OUT/experiment.json, .png       the comparison
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -195,11 +201,10 @@ def run_experiment(config: ExperimentConfig, *, on_progress: Progress) -> Experi
 def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Path, on_progress: Progress) -> _Trial:
     from pancap.scoring.files import score_files
 
-    folder = Path(config.out) / _slug(name) / f"seed_{seed}"
-    label = f"{name}, seed {seed}"
-    report_as = partial(_report_as, on_progress, label)
-    checkpoint, num_steps, num_images = _train(config, name, seed=seed, folder=folder, on_progress=report_as)
-    captions = folder / "captions"
+    report_as = partial(_report_as, on_progress, f"{name}, seed {seed}")
+    checkpoint, num_steps, num_images = _train(config, name, seed=seed, on_progress=report_as)
+    made_of = [checkpoint.parent.name, config.caption, config.held_out]
+    captions = Path(config.out) / "captions" / f"{_slug(name)}_{seed}_{_digest(made_of)}"
     summary = _caption(config, checkpoint=checkpoint, out=captions, on_progress=report_as)
     report = score_files(captions / "captions.json", reference, on_progress=report_as)
     return _Trial(
@@ -213,21 +218,21 @@ def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Pat
     )
 
 
-def _train(
-    config: ExperimentConfig, name: str, *, seed: int, folder: Path, on_progress: Progress
-) -> tuple[Path, int, int]:
+def _train(config: ExperimentConfig, name: str, *, seed: int, on_progress: Progress) -> tuple[Path, int, int]:
     """The checkpoint of the last phase, and the steps and images of all."""
     from pancap.chain.training.config import TrainConfig
 
     checkpoint: Path | None = None
     num_steps = num_images = 0
-    for number, phase in enumerate(config.variants[name], start=1):
-        out = folder / f"phase_{number}"
-        settings = {"num_workers": 0, "cache": str(Path(config.out) / "cache")} | config.train | phase
-        settings |= {"data": config.data, "out": str(out), "seed": seed, "resume": True}
+    for phase in config.variants[name]:
+        settings = {"num_workers": 0} | config.train | phase | {"data": config.data, "seed": seed}
         if checkpoint:
-            settings |= {"init": str(checkpoint), "vision": None}
-        train, text = load_config(TrainConfig, overrides=_dotlist(settings))
+            settings |= {"init": checkpoint.parent.name, "vision": None}
+        out = Path(config.out) / "phases" / _digest(settings)
+        if checkpoint:
+            settings["init"] = str(checkpoint)
+        where = {"out": str(out), "cache": str(Path(config.out) / "cache"), "resume": True}
+        train, text = load_config(TrainConfig, overrides=_dotlist(where | settings))
         if not (out / "checkpoint" / "pancap.json").is_file():
             from pancap.chain.training.run import run_training
 
@@ -338,6 +343,10 @@ def _dotlist(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         else:
             found.append(f"{prefix}{key}={'null' if value is None else value}")
     return found
+
+
+def _digest(settings: Any) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _slug(name: str) -> str:

@@ -10,6 +10,7 @@ from pancap.configs.errors import UsageError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_BATCH_CAPTIONS = 256  # what the tokenizer says of a caption takes 25 kB
 _BRACKETS = re.compile(r"\[[\[\]0-9.,;:\s-]*\]")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -37,8 +38,12 @@ def count_tokens(captions: Sequence[str]) -> list[int] | None:
     tokenizer = _load_tokenizer()
     if tokenizer is None:
         return None
-    readable = [caption.encode("utf-8", "replace").decode() for caption in captions]  # no lone surrogates
-    return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(readable, add_special_tokens=False)]
+    counts: list[int] = []
+    for start in range(0, len(captions), _BATCH_CAPTIONS):
+        batch = captions[start : start + _BATCH_CAPTIONS]
+        readable = [caption.encode("utf-8", "replace").decode() for caption in batch]  # no lone surrogates
+        counts += map(len, tokenizer.encode_batch_fast(readable, add_special_tokens=False))
+    return counts
 
 
 @lru_cache(maxsize=1)

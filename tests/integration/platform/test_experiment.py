@@ -43,6 +43,7 @@ def make_config(scenes, out, **changes):
         "variants": {
             "one stage": [{"mode": "one_stage"}],
             "four stages": [{"mode": "one_stage", "steps": 1}, {"mode": "chain", "steps": 1}],
+            "two stages": [{"mode": "one_stage", "steps": 1}, {"mode": "two_stage", "steps": 1, "caption_noise": 0.2}],
         },
     }
     return ExperimentConfig(**(settings | changes))
@@ -52,7 +53,8 @@ def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes,
     config = make_config(scenes, tmp_path)
     said = []
     result = run_experiment(config, on_progress=lambda what, done, total: said.append(what))
-    assert list(result.variants) == ["one stage", "four stages"]
+    assert list(result.variants) == ["one stage", "four stages", "two stages"]
+    assert len(list((tmp_path / "phases").iterdir())) == 2 * 4, "ways that begin alike share that phase"
     for name, variant in result.variants.items():
         assert set(variant.overall_by_seed) == {0, 1}
         assert variant.overall.low <= variant.overall.value <= variant.overall.high
@@ -69,10 +71,12 @@ def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes,
     again = run_experiment(config, on_progress=lambda what, done, total: said.append(what))
     assert again == result
     assert not any("training" in what or "captions" in what for what in said)
+    changed = make_config(scenes, tmp_path, train=config.train | {"steps": 3})
+    assert run_experiment(changed, on_progress=lambda *_: None).variants["one stage"].num_steps == 3
 
 
 def test_an_experiment_that_cannot_be_run_is_one_sentence(scenes, tmp_path):
-    with pytest.raises(UsageError, match="baseline must be one of one stage, four stages, got 'none'"):
+    with pytest.raises(UsageError, match="baseline must be one of one stage, four stages, two stages, got 'none'"):
         make_config(scenes, tmp_path, baseline="none")
     with pytest.raises(UsageError, match="needs a seed"):
         make_config(scenes, tmp_path, seeds=[])
@@ -84,7 +88,7 @@ def test_an_experiment_that_cannot_be_run_is_one_sentence(scenes, tmp_path):
         run_experiment(make_config(scenes, tmp_path / "x", train={"stepz": 1}), on_progress=print)
 
 
-@pytest.mark.parametrize("name", ["coordinates"])
+@pytest.mark.parametrize("name", ["coordinates", "ablation"])
 def test_presets_are_experiments_of_valid_training_settings(name):
     from pancap.chain.training.config import TrainConfig
     from pancap.platform.experiment import _dotlist

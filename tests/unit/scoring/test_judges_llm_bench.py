@@ -8,7 +8,7 @@ import pytest
 from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, CaptionContent, Entity, Relation
 from pancap.configs import UsageError
-from pancap.platform.commands.bench import run
+from pancap.platform.commands.bench import run_judge
 from pancap.scoring.judges.llm import bench
 from pancap.scoring.judges.llm.bench import JudgeBenchConfig, bench_judge
 from pancap.scoring.judges.llm.published_protocol import answer_lines, content_lines, question_lines
@@ -83,7 +83,7 @@ def test_two_captions_are_counted_as_by_hand(files, words):
 
 
 def test_the_command_prints_one_json_line(files, words, capsys):
-    run(name="judge", overrides=[f"captions={files / 'references.json'}"], as_json=True)
+    run_judge(overrides=[f"captions={files / 'references.json'}"], as_json=True)
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["num_pairs"] == 1
 
