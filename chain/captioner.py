@@ -1,9 +1,10 @@
 """Captions for images: the stages driven over a backend, batch by batch."""
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from pancap.configs import UsageError
 
 if TYPE_CHECKING:
     from pancap.chain.output import CaptionSummary
+    from pancap.chain.sources import ReadImage
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -148,17 +150,17 @@ def load_captioner(
 
 
 def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None) -> "CaptionSummary":
-    """Captions the images of a file or folder and writes what it finds to `config.out`.
+    """Captions the images of a file or folder and writes what it finds to `config.out`; goes on where it stopped.
 
     Args:
         config: checkpoint, images, output folder.
         on_progress: called with what is done, how many, of how many.
 
     Raises:
-        UsageError: no checkpoint, no images, or not one that can be decoded.
+        UsageError: no checkpoint, no images or none that can be decoded, or captions of other settings in the folder.
         StoppedError: the disk is full.
     """
-    from pancap.chain.output import RECORDS_FILE, CaptionSummary, output_folder, record_of, write_captions, write_record
+    from pancap.chain import output
     from pancap.chain.sources import find_images, read_batches
 
     files = find_images(config.images, limit=config.limit)
@@ -169,33 +171,63 @@ def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None
     captioner = load_captioner(
         config.checkpoint, batch_size=config.batch_size, mode=config.mode, decoding=config.decoding
     )
-    records, refused, stage_seconds, num_done = [], [], dict[str, float](), 0
-    with output_folder(config.out) as folder, (folder / RECORDS_FILE).open("w", encoding="utf-8") as lines:
-        for batch in read_batches(files, batch_size=config.batch_size):
-            good = [(image, image.rgb) for image in batch if image.rgb is not None]
-            refused += [(image.file.name, image.refused) for image in batch if image.rgb is None]
-            results = captioner.caption([rgb for _, rgb in good])
-            for (image, _), result in zip(good, results, strict=True):
-                records.append(record_of(image, result))
-                write_record(lines, records[-1])
-            for name, seconds in (results[0].timings_s if results else {}).items():
-                stage_seconds[name] = round(stage_seconds.get(name, 0.0) + seconds, 3)
-            num_done += len(batch)
-            if on_progress:
-                on_progress("captions", num_done, len(files))
+    records: dict[str, dict[str, Any]] = {}
+    refused, stage_seconds, num_done = [], dict[str, float](), 0
+    with output.output_folder(config.out) as folder:
+        before = output.open_records(folder, run=_describe(config, captioner), overwrite=config.overwrite)
+        with (folder / output.RECORDS_FILE).open("a", encoding="utf-8") as lines:
+            for batch in read_batches(files, batch_size=config.batch_size):
+                refused += [(image.file.name, image.refused) for image in batch if image.rgb is None]
+                good = [(image, image.rgb) for image in batch if image.rgb is not None]
+                known = {image.file.name for image, _ in good if _is_record_of(before.get(image.file.name), image)}
+                new = [(image, rgb) for image, rgb in good if image.file.name not in known]
+                results = iter(captioner.caption([rgb for _, rgb in new]))
+                for image, rgb in good:
+                    name = image.file.name
+                    if name in known:
+                        records[name] = before[name]
+                        continue
+                    result = next(results)
+                    records[name] = output.record_of(image, result)
+                    output.write_record(lines, records[name])
+                    if config.draw:
+                        output.write_overlay(folder, name, rgb, result.entities)
+                timings = records[new[0][0].file.name]["timings_s"] if new else {}
+                for stage, seconds in timings.items():
+                    stage_seconds[stage] = round(stage_seconds.get(stage, 0.0) + seconds, 3)
+                num_done += len(batch)
+                if on_progress:
+                    on_progress("captions", num_done, len(files))
         if not records:
             name, reason = refused[0]
             raise UsageError(f"none of {len(files)} images can be read ({name}: {reason}); give other images")
-        write_captions(folder, records)
-    return CaptionSummary(
+        output.write_captions(folder, list(records.values()))
+    return output.CaptionSummary(
         out=str(config.out),
         num_images=len(records),
+        num_resumed=sum(records[name] is record for name, record in before.items() if name in records),
         refused=tuple(refused),
-        num_entities=sum(len(record["entities"]) for record in records),
-        num_words=sum(len(record["caption"].split()) for record in records),
+        num_entities=sum(len(record["entities"]) for record in records.values()),
+        num_words=sum(len(record["caption"].split()) for record in records.values()),
         seconds=round(sum(stage_seconds.values()), 3),
         stage_seconds=stage_seconds,
     )
+
+
+def _describe(config: CaptionConfig, captioner: Captioner) -> dict[str, Any]:
+    """What decides the captions of an image."""
+    from pancap.chain.model import META_FILE, WEIGHTS_FILE, checkpoint_folder
+
+    folder = checkpoint_folder(config.checkpoint)
+    digest = hashlib.sha256((folder / META_FILE).read_bytes())
+    with (folder / WEIGHTS_FILE).open("rb") as weights:
+        digest.update(hashlib.file_digest(weights, "sha256").digest())
+    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items()}
+    return {"checkpoint": digest.hexdigest()[:16], "mode": captioner.mode, **decoding}
+
+
+def _is_record_of(record: dict[str, Any] | None, image: "ReadImage") -> bool:
+    return record is not None and record["image_id"] == image.image_id
 
 
 def _result(state: ChainState, *, timings_s: dict[str, float], has_own_boxes: bool) -> ChainResult:

@@ -111,6 +111,10 @@ class CaptionConfig:
     """Caption only the first images, in order of their names."""
     num_threads: int | None = None
     """CPU threads of the model; None leaves torch's choice."""
+    draw: bool = False
+    """Also write every image with its boxes to OUT/overlays."""
+    overwrite: bool = False
+    """Replace the captions of another run in OUT; without it a run of the same settings goes on where it stopped."""
     decoding: DecodingConfig = DecodingConfig()
     """Limits and constraints of decoding."""
 

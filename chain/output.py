@@ -1,20 +1,33 @@
-"""What a captioning run leaves behind: captions.json, captions.jsonl and a summary."""
+"""What a captioning run leaves behind, in one folder; the same run goes on in it where it stopped.
+
+OUT/run.json        what makes the captions: checkpoint, stages, decoding
+OUT/captions.jsonl  everything about each image, a line as soon as it is there
+OUT/captions.json   SA-Pancap form, written last
+OUT/overlays/       every image with its boxes, where asked for
+"""
 
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from pancap.caption.content import Entity
 from pancap.chain.captioner import ChainResult
 from pancap.chain.sources import ReadImage
-from pancap.configs import StoppedError
+from pancap.configs import StoppedError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CAPTIONS_FILE = "captions.json"
 RECORDS_FILE = "captions.jsonl"
+RUN_FILE = "run.json"
+OVERLAYS_FOLDER = "overlays"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +36,8 @@ class CaptionSummary:
 
     Args:
         out: folder of the results.
-        num_images: images captioned.
+        num_images: images captioned, now or before.
+        num_resumed: of them, before.
         refused: name and reason of each image that was not.
         num_entities: entities with a box, in all captions.
         num_words: words in all captions.
@@ -32,6 +46,7 @@ class CaptionSummary:
 
     out: str
     num_images: int
+    num_resumed: int
     refused: tuple[tuple[str, str], ...]
     num_entities: int
     num_words: int
@@ -45,13 +60,15 @@ class CaptionSummary:
     def render(self) -> str:
         """A table for a terminal."""
         per_image = max(self.num_images, 1)
+        num_new = max(self.num_images - self.num_resumed, 1)
+        before = f"  ({self.num_resumed} of them by an earlier run)" if self.num_resumed else ""
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.stage_seconds.items())
         lines = [
-            f"images captioned    {self.num_images}",
+            f"images captioned    {self.num_images}{before}",
             f"images refused      {len(self.refused)}",
             f"entities per image  {self.num_entities / per_image:.1f}",
             f"words per caption   {self.num_words / per_image:.1f}",
-            f"seconds per image   {self.seconds / per_image:.2f}  ({steps})",
+            f"seconds per image   {self.seconds / num_new:.2f}  ({steps})",
             f"written to          {self.out}",
         ]
         return "\n".join([*lines, *(f"refused {name}: {reason}" for name, reason in self.refused[:10])])
@@ -82,6 +99,63 @@ def write_captions(folder: Path, records: Sequence[dict[str, Any]]) -> None:
     unfinished = folder / f".{CAPTIONS_FILE}.{os.getpid()}"
     unfinished.write_text(json.dumps(captions, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     unfinished.replace(folder / CAPTIONS_FILE)
+
+
+def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> dict[str, dict[str, Any]]:
+    """What an earlier run of the same settings left, by image name; captions.jsonl then holds these lines alone.
+
+    Args:
+        folder: of the run.
+        run: what makes the captions.
+        overwrite: begin anew, whatever is there.
+
+    Raises:
+        UsageError: the folder holds captions of other settings.
+    """
+    run_file, records_file = folder / RUN_FILE, folder / RECORDS_FILE
+    before = json.loads(run_file.read_text(encoding="utf-8")) if run_file.is_file() else {}
+    if overwrite or not records_file.exists():
+        shutil.rmtree(folder / OVERLAYS_FOLDER, ignore_errors=True)
+        for name in (CAPTIONS_FILE, RECORDS_FILE):
+            (folder / name).unlink(missing_ok=True)
+    elif before != run:
+        changed = ", ".join(
+            f"{key}: {before.get(key)} -> {run.get(key)}"
+            for key in sorted(before.keys() | run.keys())
+            if before.get(key) != run.get(key)
+        )
+        raise UsageError(
+            f"{folder} holds captions of other settings ({changed}); give another out=FOLDER, or overwrite=true"
+        )
+    run_file.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    records = _read_records(records_file) if records_file.exists() else {}
+    with records_file.open("w", encoding="utf-8") as lines:
+        for record in records.values():
+            write_record(lines, record)
+    return records
+
+
+def _read_records(path: Path) -> dict[str, dict[str, Any]]:
+    """Records by image name; the last line is left out where a killed run cut it off."""
+    records = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        records[record["image_path"]] = record
+    return records
+
+
+def write_overlay(folder: Path, name: str, rgb: "np.ndarray", entities: Sequence[Entity]) -> None:
+    """The image with its boxes, as OUT/overlays/NAME.png."""
+    from PIL import Image
+
+    from pancap.caption.overlay import draw_boxes
+
+    path = folder / OVERLAYS_FOLDER / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_boxes(rgb, entities)).save(path)
 
 
 def write_record(file: IO[str], record: dict[str, Any]) -> None:

@@ -112,10 +112,15 @@ def train_detectors(
 
 @app.command()
 def caption(
-    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Also write every image with its boxes.")] = False,
+    track: Track = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Caption a folder of images with a trained chain: images=DIR out=DIR checkpoint=nano."""
-    _run("caption", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    """Caption a folder of images with a trained chain: images=DIR out=DIR checkpoint=nano; resumes when run again."""
+    overrides = [*(overrides or []), *(["draw=true"] if draw else [])]
+    _run("caption", overrides=overrides, config=config, track=track, as_json=as_json)
 
 
 @score_app.command("captions")

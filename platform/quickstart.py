@@ -229,6 +229,7 @@ def _caption(road: _Road) -> None:
             f"checkpoint={checkpoint}",
             f"images={road.out / 'held_out'}",
             f"out={_captions(road, name).parent}",
+            "overwrite=true",
         ]
         settings, _ = load_config(CaptionConfig, None, overrides)
         caption_folder(settings, on_progress=partial(_report_as, road.report, name))

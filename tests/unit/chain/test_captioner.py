@@ -179,6 +179,60 @@ def test_a_folder_is_captioned_and_the_bad_image_reported(checkpoint_dir, images
     assert "images refused      1" in summary.render()
 
 
+def test_a_killed_run_goes_on_and_gives_what_an_undisturbed_one_gives(checkpoint_dir, images_dir, tmp_path):
+    """R1."""
+    settings = {"checkpoint": str(checkpoint_dir), "images": str(images_dir), "decoding": SHORT, "batch_size": 2}
+    whole = CaptionConfig(**settings, out=str(tmp_path / "whole"))
+    caption_folder(whole)
+    cut = CaptionConfig(**settings, out=str(tmp_path / "cut"))
+    caption_folder(replace(cut, limit=3))
+    lines = tmp_path / "cut" / "captions.jsonl"
+    lines.write_text(lines.read_text()[:-20])  # killed while it wrote the third
+    encoded = []
+    summary = caption_folder(cut, on_progress=lambda *step: encoded.append(step))
+    assert (summary.num_images, summary.num_resumed) == (5, 2)
+    assert "(2 of them by an earlier run)" in summary.render()
+    assert (tmp_path / "cut" / "captions.json").read_text() == (tmp_path / "whole" / "captions.json").read_text()
+    assert len(lines.read_text().splitlines()) == 5
+    again = caption_folder(cut)
+    assert (again.num_images, again.num_resumed, again.seconds) == (5, 5, 0.0)
+
+
+def test_captions_of_other_settings_are_not_mixed_in(checkpoint_dir, images_dir, tmp_path):
+    """R2."""
+    config = CaptionConfig(
+        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT, limit=1
+    )
+    caption_folder(config)
+    other = replace(config, decoding=replace(SHORT, max_new_tokens_cap=7))
+    with pytest.raises(UsageError, match=r"settings \(decoding.max_new_tokens_cap: 30 -> 7\); give"):
+        caption_folder(other)
+    assert caption_folder(replace(other, overwrite=True)).num_resumed == 0
+
+
+def test_an_image_that_changed_is_captioned_again(checkpoint_dir, images_dir, tmp_path):
+    config = CaptionConfig(
+        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT
+    )
+    caption_folder(config)
+    (images_dir / "0.png").write_bytes((images_dir / "1.png").read_bytes())
+    assert caption_folder(config).num_resumed == 4
+    first, second = json.loads((tmp_path / "out" / "captions.json").read_text())[:2]
+    assert first["pred_response"] == second["pred_response"]
+
+
+def test_pictures_show_the_boxes_where_asked_for(checkpoint_dir, images_dir, tmp_path):
+    from PIL import Image
+
+    config = CaptionConfig(
+        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT, draw=True
+    )
+    caption_folder(config)
+    drawn = sorted((tmp_path / "out" / "overlays").rglob("*.png"))
+    assert [path.name for path in drawn] == [f"{index}.png.png" for index in range(5)]
+    assert Image.open(drawn[0]).size >= Image.open(images_dir / "0.png").size
+
+
 def test_names_do_not_depend_on_which_of_the_two_folders_is_given(images_dir):
     from pancap.chain.sources import find_images
 
