@@ -35,6 +35,8 @@ class TrainingImage:
         instances: entities that have a box, as the dataset lists them, one per box.
         caption: SA-Pancap form.
         content: exact content, where the dataset has it (Scenes); for supervising the vision tower only.
+        mask: PNG that says whose each pixel is, where the dataset has it (Scenes).
+        mask_values: what the pixels of each instance hold in it.
     """
 
     image_id: str
@@ -44,6 +46,8 @@ class TrainingImage:
     instances: tuple[Instance, ...]
     caption: str
     content: CaptionContent | None = None
+    mask: bytes | None = None
+    mask_values: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +216,7 @@ def _read_rows(path: Path, *, with_content: bool, limit: int | None) -> list[dic
     names = set(dataset.schema.names)
     if missing := [name for name in COLUMNS if name not in names]:
         raise UsageError(f"{path} lacks the columns {', '.join(missing)}; give the parquet of pancap scenes or engine")
-    optional = [name for name in ("error", *(("content",) if with_content else ())) if name in names]
+    optional = [name for name in ("error", "mask", *(("content",) if with_content else ())) if name in names]
     columns = [*COLUMNS, *optional]
     table = dataset.to_table(columns=columns) if limit is None else dataset.head(limit, columns=columns)
     return list(table.to_pylist())
@@ -221,9 +225,9 @@ def _read_rows(path: Path, *, with_content: bool, limit: int | None) -> list[dic
 def _to_image(row: Mapping[str, Any], *, root: Path) -> TrainingImage | None:
     if row.get("error") or not row["caption"]:
         return None
-    found: dict[Box, Instance] = {}
-    for instance in _instances(row["entities"] or ()):
-        found.setdefault(instance.box, instance)
+    found: dict[Box, tuple[Instance, int]] = {}
+    for place, instance in _instances(row["entities"] or ()):
+        found.setdefault(instance.box, (instance, place))
     if not found:
         return None
     path = Path(row["uri"])
@@ -232,21 +236,24 @@ def _to_image(row: Mapping[str, Any], *, root: Path) -> TrainingImage | None:
         path=path if path.is_absolute() or path.exists() else root / path,
         width=row["width"],
         height=row["height"],
-        instances=tuple(found.values()),
+        instances=tuple(instance for instance, _ in found.values()),
         caption=row["caption"],
         content=_content(row.get("content")),
+        mask=row.get("mask"),
+        mask_values=tuple(place for _, place in found.values()),
     )
 
 
-def _instances(entities: Sequence[Mapping[str, Any]]) -> Iterator[Instance]:
-    for entity in entities:
+def _instances(entities: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Instance]]:
+    """Entities with a tag and a box, each with its place in the list, from 1."""
+    for place, entity in enumerate(entities, start=1):
         if entity["box"] is None or not entity["tag"]:
             continue
         try:
             box = Box(*(round(float(value), BOX_DECIMALS) for value in entity["box"]))
         except ValueError:
             continue  # thinner than the caption's three decimals can say
-        yield Instance(tag=entity["tag"], box=box)
+        yield place, Instance(tag=entity["tag"], box=box)
 
 
 def _content(row: Mapping[str, Any] | None) -> CaptionContent | None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
@@ -14,8 +15,9 @@ from pancap.caption.arrow import box_to_row, content_to_row, content_type
 from pancap.engine.rows import ROW_SCHEMA, with_schema
 from pancap.engine.scenes.scene import SCENES_VERSION, Scene, render_scene
 
-SCENES_SCHEMA = ROW_SCHEMA.append(pa.field("content", content_type()))
-"""Rows of `scenes.parquet`: the engine's columns and the ground truth."""
+SCENES_SCHEMA = ROW_SCHEMA.append(pa.field("content", content_type())).append(pa.field("mask", pa.binary()))
+"""Rows of `scenes.parquet`: the engine's columns and the ground truth. `mask` is a grey PNG of the image's size: each
+pixel holds 1 + the place of its entity in `entities`, or 0."""
 
 IMAGES_FOLDER = "images"
 # zlib level: 2 writes a scene in 4 ms and 98 kB, 6 in 14 ms and 91 kB.
@@ -45,9 +47,21 @@ def draw_rows(indices: list[int], *, root: Path, seed: int, size_px: int, split:
 
 def encode_png(scene: Scene) -> bytes:
     """The image as PNG bytes."""
+    return _png(scene.image)
+
+
+def _png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(scene.image).save(buffer, format="PNG", compress_level=_PNG_LEVEL)
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=_PNG_LEVEL)
     return buffer.getvalue()
+
+
+def _places(scene: Scene) -> np.ndarray:
+    """The scene's mask with places in the list of entities instead of their ids."""
+    places = np.zeros(256, np.uint8)
+    for place, entity in enumerate(scene.content.entities, start=1):
+        places[entity.id] = place
+    return places[scene.mask]
 
 
 def _to_row(scene: Scene, data: bytes, *, uri: str, split: str, provenance: str) -> dict[str, Any]:
@@ -68,6 +82,7 @@ def _to_row(scene: Scene, data: bytes, *, uri: str, split: str, provenance: str)
         "provenance": provenance,
         "error": None,
         "content": content_to_row(scene.content),
+        "mask": _png(_places(scene)),
     }
 
 
