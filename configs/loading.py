@@ -1,7 +1,7 @@
 """Typed configuration: defaults < YAML file < `key=value` overrides, into a frozen dataclass."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ PRESETS_DIR = Path(__file__).parent
 
 
 def load_config(
-    schema: type[ConfigT], file: str | Path | None = None, overrides: Sequence[str] = ()
+    schema: type[ConfigT], file: str | Path | Mapping[str, Any] | None = None, overrides: Sequence[str] = ()
 ) -> tuple[ConfigT, str]:
     """Builds a configuration and keeps its unresolved text for the run's records.
 
     Args:
         schema: frozen, keyword-only dataclass with a default for every optional field.
-        file: YAML file, or the name of a preset (`train/nano`); its keys override the defaults.
+        file: YAML file, or the name of a preset (`train/nano`), or its content; its keys override the defaults.
         overrides: `key=value` pairs (dotted keys for nested fields); they override the file.
 
     Returns:
@@ -43,11 +43,12 @@ def load_config(
     for override in overrides:
         if "=" not in override or override.startswith("="):
             raise UsageError(f"expected key=value, got {override!r}; write for example seed=1")
-    where = str(file) if file else "the command line"
+    where = "the command line" if file is None else "the given settings" if isinstance(file, Mapping) else str(file)
     try:
         merged = OmegaConf.structured(schema)
         if file is not None:
-            merged = OmegaConf.merge(merged, OmegaConf.load(preset_path(file)))
+            given = OmegaConf.create(dict(file)) if isinstance(file, Mapping) else OmegaConf.load(preset_path(file))
+            merged = OmegaConf.merge(merged, given)
         merged = OmegaConf.merge(merged, OmegaConf.from_dotlist(list(overrides)))
         unresolved = OmegaConf.to_yaml(merged, resolve=False)
         built = OmegaConf.to_object(merged)

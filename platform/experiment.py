@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pancap.chain.config import CaptionConfig
+from pancap.chain.training.config import TrainConfig
 from pancap.configs import UsageError, load_config
 from pancap.platform.console import Progress
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
     from pancap.scoring.report import ScoreReport
 
+_HASHED = {".json", ".parquet", ".safetensors"}
+# What an experiment decides itself, in a phase and in captioning.
+_OWN_TRAIN = {"data", "seed", "out", "cache", "resume"}
+_OWN_CAPTION = {"checkpoint", "images", "out", "limit", "overwrite"}
 RESULT_FILE = "experiment.json"
 CHART_FILE = "experiment.png"
 NUM_RESAMPLES = 1000
@@ -58,7 +64,16 @@ class ExperimentConfig:
             raise UsageError(f"baseline must be one of {', '.join(self.variants)}, got {self.baseline!r}")
         if not self.seeds or not all(self.variants.values()):
             raise UsageError("an experiment needs a seed, and a phase for every variant; add them")
-        if len({_slug(name) for name in self.variants}) < len(self.variants):
+        if len(set(self.seeds)) < len(self.seeds):
+            raise UsageError(f"seeds must differ, got {self.seeds}; a repeated one measures nothing new")
+        for where, settings, own in (
+            ("train", self.train, _OWN_TRAIN),
+            ("caption", self.caption, _OWN_CAPTION),
+            *((f"variant {name}", phase, _OWN_TRAIN) for name, phases in self.variants.items() for phase in phases),
+        ):
+            if taken := sorted(own & settings.keys()):
+                raise UsageError(f"{where} sets {', '.join(taken)}, which the experiment decides itself; leave it out")
+        if len({slug(name) for name in self.variants}) < len(self.variants):
             raise UsageError("two variants have the same letters and digits in their names; rename one")
 
 
@@ -176,6 +191,10 @@ def run_experiment(config: ExperimentConfig, *, on_progress: Progress) -> Experi
     reference = Path(config.held_out) / "captions.json"
     if not reference.is_file():
         raise UsageError(f"{reference} does not exist; give a folder of pancap scenes as held_out")
+    load_config(CaptionConfig, config.caption | {"checkpoint": "", "images": ""})
+    for name in config.variants:  # a typo in the last way shows before the first is trained
+        for phase in phases_of(config, name, seed=0):
+            load_config(TrainConfig, phase | {"out": ""})
     out = Path(config.out)
     trials: dict[str, dict[int, _Trial]] = {name: {} for name in config.variants}
     for seed in config.seeds:
@@ -203,8 +222,8 @@ def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Pat
 
     report_as = partial(_report_as, on_progress, f"{name}, seed {seed}")
     checkpoint, num_steps, num_images = _train(config, name, seed=seed, on_progress=report_as)
-    made_of = [checkpoint.parent.name, config.caption, config.held_out]
-    captions = Path(config.out) / "captions" / f"{_slug(name)}_{seed}_{_digest(made_of)}"
+    made_of = [checkpoint.parent.name, config.caption, fingerprint(reference)]
+    captions = Path(config.out) / "captions" / f"{slug(name)}_{seed}_{_digest(made_of)}"
     summary = _caption(config, checkpoint=checkpoint, out=captions, on_progress=report_as)
     report = score_files(captions / "captions.json", reference, on_progress=report_as)
     return _Trial(
@@ -220,39 +239,60 @@ def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Pat
 
 def _train(config: ExperimentConfig, name: str, *, seed: int, on_progress: Progress) -> tuple[Path, int, int]:
     """The checkpoint of the last phase, and the steps and images of all."""
-    from pancap.chain.training.config import TrainConfig
+    from pancap.chain.model import checkpoint_folder
+    from pancap.chain.training.run import run_training
 
     checkpoint: Path | None = None
     num_steps = num_images = 0
-    for phase in config.variants[name]:
-        settings = {"num_workers": 0} | config.train | phase | {"data": config.data, "seed": seed}
+    for settings in phases_of(config, name, seed=seed):
+        paths = {key: checkpoint_folder(settings[key]) for key in ("data", "vision", "init") if settings.get(key)}
+        made_of = settings | {key: fingerprint(path) for key, path in paths.items()}
         if checkpoint:
-            settings |= {"init": checkpoint.parent.name, "vision": None}
-        out = Path(config.out) / "phases" / _digest(settings)
+            made_of |= {"init": checkpoint.parent.name, "vision": None}
+        out = Path(config.out) / "phases" / _digest(made_of)
         if checkpoint:
-            settings["init"] = str(checkpoint)
-        where = {"out": str(out), "cache": str(Path(config.out) / "cache"), "resume": True}
-        train, text = load_config(TrainConfig, overrides=_dotlist(where | settings))
-        if not (out / "checkpoint" / "pancap.json").is_file():
-            from pancap.chain.training.run import run_training
-
-            run_training(train, config_text=text, on_progress=on_progress)
+            settings |= {"init": str(checkpoint), "vision": None}
+        done = out / "done.json"
+        if not done.is_file():
+            where = {"out": str(out), "cache": str(Path(config.out) / "cache"), "resume": True}
+            train, text = load_config(TrainConfig, settings | where)
+            summary = run_training(train, config_text=text, on_progress=on_progress)
+            done.write_text(json.dumps({"steps": summary.steps, "images": summary.images}) + "\n", encoding="utf-8")
+        figures = json.loads(done.read_text(encoding="utf-8"))
         checkpoint = out / "checkpoint"
-        num_steps += train.steps
-        num_images += train.steps * train.batch_size
+        num_steps += figures["steps"]
+        num_images += figures["images"]
     assert checkpoint is not None
     return checkpoint, num_steps, num_images
+
+
+def phases_of(config: ExperimentConfig, name: str, *, seed: int) -> list[dict[str, Any]]:
+    """Settings of `pancap train chain` for each phase of a way: its own over those of all."""
+    from omegaconf import OmegaConf
+
+    own = {"data": config.data, "seed": seed}
+    merged = [OmegaConf.merge({"num_workers": 0}, config.train, phase, own) for phase in config.variants[name]]
+    return [dict(OmegaConf.to_container(phase)) for phase in merged]  # type: ignore[arg-type]
+
+
+def fingerprint(path: Path) -> str:
+    """Of what a file or folder holds, pictures aside: they are named by their content in the tables beside them."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _HASHED)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(path).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _caption(config: ExperimentConfig, *, checkpoint: Path, out: Path, on_progress: Progress) -> dict[str, Any]:
     """Figures of the captioning run, kept beside its captions."""
     from pancap.chain.captioner import caption_folder
-    from pancap.chain.config import CaptionConfig
 
     kept = out / "summary.json"
     if not kept.is_file():
-        settings = config.caption | {"checkpoint": str(checkpoint), "images": config.held_out, "out": str(out)}
-        summary = caption_folder(load_config(CaptionConfig, overrides=_dotlist(settings))[0], on_progress=on_progress)
+        # Anew: the time of an interrupted run is not known.
+        own = {"checkpoint": str(checkpoint), "images": config.held_out, "out": str(out), "overwrite": True}
+        summary = caption_folder(load_config(CaptionConfig, config.caption | own)[0], on_progress=on_progress)
         kept.write_text(json.dumps(summary.to_dict()) + "\n", encoding="utf-8")
     record: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return record
@@ -264,7 +304,7 @@ def _count_tokens(records: Path, *, checkpoint: Path) -> dict[str, float]:
 
     tokenizer = load_checkpoint(checkpoint).tokenizer
     totals: dict[str, int] = {}
-    lines = records.read_text(encoding="utf-8").splitlines()
+    lines = records.read_text(encoding="utf-8").split("\n")[:-1]
     for line in lines:
         for stage, text in json.loads(line)["stages"].items():
             totals[stage] = totals.get(stage, 0) + len(tokenizer.encode(text, add_special_tokens=False))
@@ -334,22 +374,12 @@ def _mean_by_key(records: list[Mapping[str, float]]) -> dict[str, float]:
     return {key: sum(record[key] for record in records) / len(records) for key in records[0]}
 
 
-def _dotlist(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`key=value` for every leaf of nested settings."""
-    found = []
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            found += _dotlist(value, f"{prefix}{key}.")
-        else:
-            found.append(f"{prefix}{key}={'null' if value is None else value}")
-    return found
-
-
 def _digest(settings: Any) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name in letters, digits and underscores, for folders and for MLflow."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 

@@ -5,9 +5,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from pancap.chain.training.config import TrainConfig
 from pancap.configs import UsageError, load_config
 from pancap.engine.scenes.rows import draw_rows
-from pancap.platform.experiment import ExperimentConfig, run_experiment
+from pancap.platform.experiment import ExperimentConfig, fingerprint, phases_of, run_experiment
 
 TINY = {"image_px": 64, "vocabulary_size": 400} | {
     f"{part}_{name}": value
@@ -75,11 +76,32 @@ def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes,
     assert run_experiment(changed, on_progress=lambda *_: None).variants["one stage"].num_steps == 3
 
 
+def test_a_killed_experiment_trains_to_the_end(scenes, tmp_path, monkeypatch):
+    """A checkpoint that training wrote on its way is not taken for a finished one."""
+    only = {"variants": {"one stage": [{"mode": "one_stage", "steps": 4}]}, "seeds": [0]}
+    config = make_config(scenes, tmp_path, **only)
+    undisturbed = run_experiment(make_config(scenes, tmp_path / "other", **only), on_progress=lambda *_: None)
+    (made,) = (tmp_path / "other" / "phases").iterdir()
+    phase = tmp_path / "phases" / made.name
+    (phase / "checkpoint").mkdir(parents=True)
+    (phase / "checkpoint" / "pancap.json").write_text("{}")
+    result = run_experiment(config, on_progress=lambda *_: None)
+    assert result.variants["one stage"].num_steps == undisturbed.variants["one stage"].num_steps == 4
+    meta = json.loads((phase / "checkpoint" / "pancap.json").read_text())
+    assert meta["provenance"]["steps"] == 4
+
+
 def test_an_experiment_that_cannot_be_run_is_one_sentence(scenes, tmp_path):
     with pytest.raises(UsageError, match="baseline must be one of one stage, four stages, two stages, got 'none'"):
         make_config(scenes, tmp_path, baseline="none")
     with pytest.raises(UsageError, match="needs a seed"):
         make_config(scenes, tmp_path, seeds=[])
+    with pytest.raises(UsageError, match="seeds must differ"):
+        make_config(scenes, tmp_path, seeds=[0, 0])
+    with pytest.raises(UsageError, match="train sets out, which the experiment decides itself"):
+        make_config(scenes, tmp_path, train={"out": "x"})
+    with pytest.raises(UsageError, match="caption sets limit"):
+        make_config(scenes, tmp_path, caption={"limit": 3})
     with pytest.raises(UsageError, match="same letters and digits"):
         make_config(scenes, tmp_path, variants={"one stage": [{}], "One-Stage": [{}]})
     with pytest.raises(UsageError, match=r"captions.json does not exist; give a folder of pancap scenes"):
@@ -88,13 +110,25 @@ def test_an_experiment_that_cannot_be_run_is_one_sentence(scenes, tmp_path):
         run_experiment(make_config(scenes, tmp_path / "x", train={"stepz": 1}), on_progress=print)
 
 
-@pytest.mark.parametrize("name", ["coordinates", "ablation"])
-def test_presets_are_experiments_of_valid_training_settings(name):
-    from pancap.chain.training.config import TrainConfig
-    from pancap.platform.experiment import _dotlist
+def test_new_scenes_under_old_names_are_seen(scenes, tmp_path):
+    train, held_out = scenes
+    before = fingerprint(held_out / "captions.json"), fingerprint(train / "scenes.parquet")
+    copy = tmp_path / "captions.json"
+    copy.write_text((held_out / "captions.json").read_text().replace("The", "A", 1))
+    assert fingerprint(copy) != before[0] == fingerprint(held_out / "captions.json")
+    assert fingerprint(train / "scenes.parquet") == before[1]
 
+
+@pytest.mark.parametrize("name", ["coordinates", "ablation"])
+def test_the_ways_of_a_preset_are_valid_and_differ_in_what_they_name_alone(name):
     config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y"])
-    for phases in config.variants.values():
-        for phase in phases:
-            settings = config.train | phase | {"data": "x", "out": "y"}
-            load_config(TrainConfig, overrides=_dotlist(settings))
+    found = {}
+    for way, phases in config.variants.items():
+        for phase, settings in zip(phases, phases_of(config, way, seed=0), strict=True):
+            train, _ = load_config(TrainConfig, settings | {"out": "z"})
+            found[way] = train
+            assert train.loss.patches == config.train["loss"].get("patches", 1.0)
+            assert {key: settings[key] for key in config.train if key not in phase} == {
+                key: value for key, value in config.train.items() if key not in phase
+            }
+    assert len({(train.batch_size, train.lr, train.steps) for train in found.values()}) == 1
