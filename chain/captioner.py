@@ -186,12 +186,11 @@ def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None
                     name = image.file.name
                     if name in known:
                         records[name] = before[name]
-                        continue
-                    result = next(results)
-                    records[name] = output.record_of(image, result)
-                    output.write_record(lines, records[name])
+                    else:
+                        records[name] = output.record_of(image, next(results))
+                        output.write_record(lines, records[name])
                     if config.draw:
-                        output.write_overlay(folder, name, rgb, result.entities)
+                        output.write_overlay(folder, records[name], rgb)
                 timings = records[new[0][0].file.name]["timings_s"] if new else {}
                 for stage, seconds in timings.items():
                     stage_seconds[stage] = round(stage_seconds.get(stage, 0.0) + seconds, 3)
@@ -201,6 +200,7 @@ def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None
         if not records:
             name, reason = refused[0]
             raise UsageError(f"none of {len(files)} images can be read ({name}: {reason}); give other images")
+        output.write_records(folder, list(records.values()))
         output.write_captions(folder, list(records.values()))
     return output.CaptionSummary(
         out=str(config.out),
@@ -223,7 +223,7 @@ def _describe(config: CaptionConfig, captioner: Captioner) -> dict[str, Any]:
     with (folder / WEIGHTS_FILE).open("rb") as weights:
         digest.update(hashlib.file_digest(weights, "sha256").digest())
     decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items()}
-    return {"checkpoint": digest.hexdigest()[:16], "mode": captioner.mode, **decoding}
+    return {"kind": "captions", "checkpoint": digest.hexdigest()[:16], "mode": captioner.mode, **decoding}
 
 
 def _is_record_of(record: dict[str, Any] | None, image: "ReadImage") -> bool:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.chain.captioner import ChainResult
 from pancap.chain.sources import ReadImage
@@ -102,19 +103,22 @@ def write_captions(folder: Path, records: Sequence[dict[str, Any]]) -> None:
 
 
 def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> dict[str, dict[str, Any]]:
-    """What an earlier run of the same settings left, by image name; captions.jsonl then holds these lines alone.
+    """What an earlier run of the same settings left, by image name; captions.jsonl then holds whole lines alone.
 
     Args:
         folder: of the run.
-        run: what makes the captions.
+        run: what makes the captions, and `kind`.
         overwrite: begin anew, whatever is there.
 
     Raises:
-        UsageError: the folder holds captions of other settings.
+        UsageError: the folder holds captions of other settings, or something else.
     """
     run_file, records_file = folder / RUN_FILE, folder / RECORDS_FILE
     before = json.loads(run_file.read_text(encoding="utf-8")) if run_file.is_file() else {}
-    if overwrite or not records_file.exists():
+    has_captions = records_file.exists() or (folder / CAPTIONS_FILE).exists()
+    if has_captions and before.get("kind", run["kind"]) != run["kind"]:
+        raise UsageError(f"{folder} holds {before['kind']}, not captions; give another out=FOLDER")
+    if overwrite or not has_captions:
         shutil.rmtree(folder / OVERLAYS_FOLDER, ignore_errors=True)
         for name in (CAPTIONS_FILE, RECORDS_FILE):
             (folder / name).unlink(missing_ok=True)
@@ -129,16 +133,23 @@ def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> di
         )
     run_file.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     records = _read_records(records_file) if records_file.exists() else {}
-    with records_file.open("w", encoding="utf-8") as lines:
-        for record in records.values():
-            write_record(lines, record)
+    write_records(folder, list(records.values()))
     return records
+
+
+def write_records(folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Writes captions.jsonl, one line an image; never half a file."""
+    unfinished = folder / f".{RECORDS_FILE}.{os.getpid()}"
+    with unfinished.open("w", encoding="utf-8") as lines:
+        for record in records:
+            write_record(lines, record)
+    unfinished.replace(folder / RECORDS_FILE)
 
 
 def _read_records(path: Path) -> dict[str, dict[str, Any]]:
     """Records by image name; the last line is left out where a killed run cut it off."""
     records = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -147,13 +158,17 @@ def _read_records(path: Path) -> dict[str, dict[str, Any]]:
     return records
 
 
-def write_overlay(folder: Path, name: str, rgb: "np.ndarray", entities: Sequence[Entity]) -> None:
-    """The image with its boxes, as OUT/overlays/NAME.png."""
+def write_overlay(folder: Path, record: Mapping[str, Any], rgb: "np.ndarray") -> None:
+    """The image with the boxes of its record, as OUT/overlays/NAME.png."""
     from PIL import Image
 
     from pancap.caption.overlay import draw_boxes
 
-    path = folder / OVERLAYS_FOLDER / f"{name}.png"
+    entities = [
+        Entity(id=number, tag=entity["tag"], box=Box(*entity["box"]) if entity["box"] else None)
+        for number, entity in enumerate(record["entities"], start=1)
+    ]
+    path = folder / OVERLAYS_FOLDER / f"{record['image_path']}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(draw_boxes(rgb, entities)).save(path)
 

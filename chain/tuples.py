@@ -165,7 +165,8 @@ def mistake(instances: Sequence[Instance], *, rng: Random, noise: float, box_noi
             continue
         tag = rng.choice(instances).tag if rng.random() < noise / 2 else item.tag
         copies = 2 if rng.random() < noise / 2 else 1
-        found += [Instance(tag=tag, box=roughen(item.box, rng=rng, noise=box_noise)) for _ in range(copies)]
+        boxes = [roughen(item.box, rng=rng, noise=box_noise) if box_noise else item.box for _ in range(copies)]
+        found += [Instance(tag=tag, box=box) for box in boxes]
     return tuple(found)
 
 

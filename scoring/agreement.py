@@ -9,9 +9,8 @@ read as ratings of one system by its judge, in shares of the maximum (0..1).
 
 import csv
 import io
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 from pancap.configs.errors import UsageError
 from pancap.scoring.comparison import ImageScores, read_scores
+from pancap.scoring.files import Pairs, parse_json, read_text
 from pancap.scoring.results import DIMENSIONS, MAX_OVERALL, Interval, combine
 from pancap.scoring.statistics import interval_95
 
@@ -36,7 +36,7 @@ class Coefficient:
 
     Args:
         value: NaN where a rater gave every caption the same figure.
-        interval: 95 % bootstrap interval, images resampled; None where it is not known.
+        interval: 95 % bootstrap interval, images resampled; None without value or resamples, or with one image alone.
     """
 
     value: float
@@ -132,7 +132,8 @@ def ratings_of_scores(scores: ImageScores, *, system: str = "") -> dict[str, dic
     raters: dict[str, dict[Caption, float]] = {name: {}, **{f"{name}.{dimension}": {} for dimension in DIMENSIONS}}
     for image, figures in scores.f1.items():
         known = {dimension: f1 for dimension, f1 in figures.items() if f1 is not None}
-        raters[name][image, system] = combine(known) / MAX_OVERALL
+        if known:
+            raters[name][image, system] = combine(known) / MAX_OVERALL
         for dimension, f1 in known.items():
             raters[f"{name}.{dimension}"][image, system] = f1
     return {column: figures for column, figures in raters.items() if figures}
@@ -199,7 +200,7 @@ def _measure(figures_N2: np.ndarray, images: np.ndarray, *, num_resamples: int, 
     """Pearson, 1 - R^2 and Kendall, each with its interval: captions of one image are drawn together."""
     rows_of_image = [np.flatnonzero(images == image) for image in range(images.max() + 1)]
     rng = np.random.default_rng(seed)
-    samples = np.full((num_resamples, 3), np.nan)
+    samples = np.full((num_resamples if len(rows_of_image) > 1 else 0, 3), np.nan)
     for sample in samples:
         drawn = rng.integers(0, len(rows_of_image), size=len(rows_of_image))
         sample[:] = _coefficients(figures_N2[np.concatenate([rows_of_image[image] for image in drawn])])
@@ -217,7 +218,7 @@ def _coefficients(figures_N2: np.ndarray) -> tuple[float, float, float]:
     first, second = figures_N2.T
     deviations = first - first.mean()
     spread = float(deviations @ deviations)
-    if spread == 0 or np.ptp(second) == 0:
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan, math.nan, math.nan
     off = second - second.mean()
     pearson = float(deviations @ off) / math.sqrt(spread * float(off @ off))
@@ -231,48 +232,60 @@ def _dimension(rater: str) -> str:
     return suffix if "." in rater and suffix in DIMENSIONS else ""
 
 
-def _read_table(path: Path) -> list[tuple[str, Mapping[str, Any]]] | None:
+def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]] | None:
     """The rows, each with where it stands; None for a score file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} must be UTF-8, got byte {error.object[error.start]:#x} at {error.start}") from error
+    text = read_text(path, suffixes=(".csv", ".json", ".jsonl"))
     if path.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        try:
-            rows: list[tuple[str, Any]] = [(f"line {reader.line_num}", row) for row in reader]
-        except csv.Error as error:
-            raise UsageError(f"{path} is not valid CSV ({error} in line {reader.line_num})") from error
-        uneven = next((where for where, row in rows if None in row or None in row.values()), None)
-        if uneven:
-            raise UsageError(f"{uneven} of {path} must have as many cells as the header")
-        return rows
-    try:
-        if path.suffix == ".jsonl":
-            lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
-            rows = [(f"line {number}", json.loads(line)) for number, line in lines]
-        elif path.suffix == ".json":
-            records = json.loads(text)
-            if isinstance(records, dict):
-                return None
-            rows = [(f"record {number}", row) for number, row in enumerate(records)]
-        else:
-            raise UsageError(f"{path} must be a .csv, .json or .jsonl file, got {path.suffix!r}")
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid JSON ({error}); is the file cut off?") from error
+        return _read_csv(text, path=path)
+    if path.suffix == ".jsonl":
+        lines = [(f"line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        rows = [(where, parse_json(line, where=f"{path}, {where},")) for where, line in lines]
+    else:
+        parsed = parse_json(text, where=str(path))
+        if isinstance(parsed, Pairs):
+            return None
+        if not isinstance(parsed, list):
+            raise UsageError(f"{path} must be a list of objects or a score file, got {type(parsed).__name__}")
+        rows = [(f"record {number}", row) for number, row in enumerate(parsed)]
     for where, row in rows:
-        if not isinstance(row, dict):
+        if not isinstance(row, Pairs):
             raise UsageError(f"{where} of {path} must be an object, got {type(row).__name__}")
-    return rows
+        _check_names([name for name, _ in row], where=f"{where} of {path}")
+    return [(where, dict(row)) for where, row in rows]
+
+
+def _read_csv(text: str, *, path: Path) -> list[tuple[str, dict[str, Any]]]:
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise UsageError(f"{path} is not valid CSV ({error} in line {reader.line_num})") from error
+    if not lines:
+        return []
+    (_, header), *rows = lines
+    _check_names(header, where=f"the header of {path}")
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise UsageError(f"line {number} of {path} must have as many cells as the header")
+    return [(f"line {number}", dict(zip(header, cells, strict=True))) for number, cells in rows]
+
+
+def _check_names(names: Sequence[str], *, where: str) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{where} must name each column once, got {twice} twice")
 
 
 def _to_figure(value: Any, *, where: str) -> float:
     try:
-        figure = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
+        is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
+        figure = float(value) if is_number else math.nan
+    except (ValueError, OverflowError):
         figure = math.nan
     if not math.isfinite(figure):
-        raise UsageError(f"{where} must be a number, got {value!r}; leave the cell empty where there is no rating")
+        raise UsageError(
+            f"{where} must be a number, got {str(value)[:40]!r}; leave the cell empty where there is no rating"
+        )
     return figure
 
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pancap.configs.errors import UsageError
+
 NUM_PUBLISHED_RUNS = 3
 NUM_SAMPLED_CALLS = 200
 # Prints the seconds of a second replay, when every tag is encoded, and the largest memory in kB.
@@ -94,26 +96,31 @@ def bench_replay(
         on_progress: called with what is done, how many, of how many.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, lacks an image, or no entity is named.
     """
     import torch
 
     from pancap.scoring.encoder import TransformersEncoder, find_minilm
     from pancap.scoring.published_lines import read_content
-    from pancap.scoring.replay_files import read_texts
+    from pancap.scoring.replay_files import read_together
 
+    paths = {"candidate_content": candidate_content, "reference_questions": reference_questions}
+    paths |= {"candidate_answers": candidate_answers, "reference_answers": reference_answers}
+    texts = read_together(paths)
     torch.set_num_threads(1)
-    references, candidates = read_texts(reference_questions), read_texts(candidate_content)
+    references, candidates = texts["reference_questions"], texts["candidate_content"]
     tags = [
         tag
         for image, text in references.items()
         for side in (text, candidates[image])
         for tag in read_content(side).entities.values()
     ]
+    if not tags:
+        raise UsageError(f"{reference_questions} and {candidate_content} name no entity; there is nothing to time")
     peer = TransformersEncoder(find_minilm())
     sampled = tags[:: max(1, len(tags) // NUM_SAMPLED_CALLS)]
     peer.encode(sampled[:10])
-    files = [str(path) for path in (candidate_content, reference_questions, candidate_answers, reference_answers)]
+    files = [str(path) for path in paths.values()]
     ours, matching, peaks_kb, calls_ms = [], [], [], []
     for turn in range(rounds):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

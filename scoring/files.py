@@ -82,26 +82,34 @@ def align(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The captions of both sides under the image keys that agree best; the first such pair where several do.
 
-    Where no image is shared, candidates are renamed to the references whose paths end alike.
+    Where no image is shared, a candidate whose whole path ends a reference's, or the other way round, takes its name.
     """
     pairs = [(candidate, reference) for reference in references.values() for candidate in candidates.values()]
     best = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()))
     if best[0].keys() & best[1].keys():
         return best
-    for num_parts in (3, 2, 1):
-        for candidate, reference in pairs:
-            names = _by_tail(reference, num_parts)
-            tails = _by_tail(candidate, num_parts)
-            if names.keys() & tails.keys():
-                return {names.get(tail, image): candidate[image] for tail, image in tails.items()}, reference
-    return best
+    renamed = [(_rename(candidate, reference), reference) for candidate, reference in pairs]
+    return max(renamed, key=lambda pair: len(pair[0].keys() & pair[1].keys()))
 
 
-def _by_tail(captions: Mapping[str, str], num_parts: int) -> dict[str, str]:
-    """Images by the last parts of their paths; empty where two are alike or one has no such path."""
-    tails = {"/".join(image.split("/")[-num_parts:]): image for image in captions}
-    is_told_apart = len(tails) == len(captions) and all(tail.count("/") == num_parts - 1 for tail in tails)
-    return tails if is_told_apart and all("." in tail for tail in tails) else {}
+def _rename(candidates: dict[str, str], references: Mapping[str, str]) -> dict[str, str]:
+    """The candidates under the references' names, as they are where a path could stand for two."""
+    by_tail: dict[str, str | None] = {}
+    for image in references:
+        for tail in _tails(image):
+            by_tail[tail] = None if tail in by_tail else image
+    names = {
+        image: by_tail.get(image) or next((tail for tail in _tails(image) if tail in references), image)
+        for image in candidates
+    }
+    is_told_apart = len(set(names.values())) == len(names)
+    return {names[image]: caption for image, caption in candidates.items()} if is_told_apart else candidates
+
+
+def _tails(image: str) -> list[str]:
+    """`b/1.png` and `1.png` of `a/b/1.png`; nothing of a name that is no path of a file."""
+    parts = image.split("/")
+    return ["/".join(parts[start:]) for start in range(1, len(parts))] if "." in parts[-1] else []
 
 
 def check_box_units(captions: Mapping[str, str], *, where: str) -> None:
@@ -125,16 +133,16 @@ Record = tuple[str, dict[str, str], str]  # where it stands, image by image key,
 
 
 def _json_records(path: Path) -> Iterator[Record]:
-    text = _read_text(path)
+    text = read_text(path)
     if path.suffix == ".jsonl":
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
-                yield _record(_parse(line, where=f"{path}, line {number},"), where=f"line {number}", path=path)
+                yield _record(parse_json(line, where=f"{path}, line {number},"), where=f"line {number}", path=path)
         return
-    parsed = _parse(text, where=str(path))
-    if isinstance(parsed, _Pairs) and all(isinstance(value, str) for _, value in parsed):
+    parsed = parse_json(text, where=str(path))
+    if isinstance(parsed, Pairs) and all(isinstance(value, str) for _, value in parsed):
         yield from ((f"key {key}", {"image": key}, value) for key, value in parsed)
-    elif isinstance(parsed, list) and not isinstance(parsed, _Pairs):
+    elif isinstance(parsed, list) and not isinstance(parsed, Pairs):
         for number, item in enumerate(parsed):
             yield _record(item, where=f"record {number}", path=path)
     else:
@@ -164,7 +172,7 @@ def _parquet_records(path: Path) -> Iterator[Record]:
 
 
 def _record(item: Any, *, where: str, path: Path) -> Record:
-    if not isinstance(item, _Pairs):
+    if not isinstance(item, Pairs):
         raise UsageError(f"{where} of {path} must be an object, got {type(item).__name__}")
     fields = dict(item)
     image_keys, caption_key = _keys(fields, where=f"{where} of {path}")
@@ -185,20 +193,30 @@ def _keys(names: Iterable[str], *, where: str) -> tuple[Sequence[str], str]:
     return image_keys, caption_key
 
 
-class _Pairs(list[tuple[str, Any]]):
+class Pairs(list[tuple[str, Any]]):
     """The pairs of a JSON object, so that a key that stands twice does not vanish."""
 
 
-def _parse(text: str, *, where: str) -> Any:
+def parse_json(text: str, *, where: str) -> Any:
+    """A JSON text, its objects as `Pairs`.
+
+    Raises:
+        UsageError: it is none; `where` begins the sentence.
+    """
     try:
-        return json.loads(text, object_pairs_hook=_Pairs)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=Pairs)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not valid JSON ({error}); is the file cut off?") from error
 
 
-def _read_text(path: Path) -> str:
-    if path.suffix not in {".json", ".jsonl"}:
-        raise UsageError(f"{path} must be a .json, .jsonl or .parquet file, or a folder, got {path.suffix!r}")
+def read_text(path: Path, *, suffixes: Sequence[str] = (".json", ".jsonl")) -> str:
+    """A UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        UsageError: another suffix, or bytes that are no UTF-8.
+    """
+    if path.suffix not in suffixes:
+        raise UsageError(f"{path} must be a {', '.join(suffixes)} file, got {path.suffix!r}")
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

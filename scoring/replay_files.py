@@ -39,13 +39,23 @@ def replay_files(
     """
     paths = {"candidate_content": candidate_content, "reference_questions": reference_questions}
     paths |= {"candidate_answers": candidate_answers, "reference_answers": reference_answers}
-    texts = {name: read_texts(path) for name, path in paths.items()}
-    for name, path in paths.items():
-        _check_images(texts[name], texts["reference_questions"], path=path)
+    texts = read_together(paths)
     try:
         return replay(**texts, rules=rules, encoder=load_encoder(encoder))
     except ValueError as error:
         raise UsageError(f"{error}; score with rules=strict, or mend the line") from error
+
+
+def read_together(paths: Mapping[str, str | Path]) -> dict[str, dict[str, str]]:
+    """Judge output by the names of its files; each has every image of `reference_questions`.
+
+    Raises:
+        UsageError: a file cannot be read, or lacks an image.
+    """
+    texts = {name: read_texts(path) for name, path in paths.items()}
+    for name, path in paths.items():
+        _check_images(texts[name], texts["reference_questions"], path=path)
+    return texts
 
 
 def match_files(

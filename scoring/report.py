@@ -125,7 +125,7 @@ class ScoreReport:
                     f"{name}_precision": 100 * dimension.precision,
                     f"{name}_recall": 100 * dimension.recall,
                 }
-        if self.tokens_per_caption and self.overall_per_100_tokens:
+        if self.tokens_per_caption is not None and self.overall_per_100_tokens is not None:
             figures["tokens_per_caption"] = self.tokens_per_caption
             figures["overall_per_100_tokens"] = self.overall_per_100_tokens
         return figures | {"words_per_caption": self.words_per_caption, "n": self.n, "n_invalid": self.n_invalid}

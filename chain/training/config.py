@@ -59,7 +59,7 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run of the chain or of its one-stage baseline."""
+    """One training run of the chain, or of a baseline with fewer stages."""
 
     data: str
     """Parquet file or folder of pancap scenes or pancap engine."""
@@ -70,7 +70,8 @@ class TrainConfig:
     vision: str | None = None
     """Folder of a pretrained vision tower (pancap train vision) to start from; not together with init."""
     mode: ChainMode = "chain"
-    """`chain`: four stages; `one_stage`: the caption alone, from the image alone."""
+    """`chain`: four stages; `loc_tag_cap`: without discovery; `two_stage`: instances, then caption; `one_stage`: the
+    caption alone, from the image alone."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Sizes of a new model."""
     order: EntityOrder = "left_to_right"
@@ -148,6 +149,8 @@ class TrainConfig:
             raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")
         if not 0 <= self.caption_noise <= 0.5:
             raise ValueError(f"caption_noise must be in 0..0.5, got {self.caption_noise}; 0.2 is a strong one")
+        if self.caption_noise and self.mode == "one_stage":
+            raise ValueError("caption_noise needs stages before the caption, got mode one_stage; leave it out")
         if self.init and self.vision:
             raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 

@@ -85,7 +85,8 @@ def answer_loss(
             giou_weight=4 * config.box.giou,  # once a coordinate
             l1_weight=config.box.l1,
         )
-        total = boxes.total + _syntax_loss(hidden_B4H, weight_VH, share_B=share_B, coordinates=coordinates)
+        first = int(targets_M.sum()) % min(SYNTAX_STRIDE, len(rows_B4))  # another one from batch to batch
+        total = boxes.total + _syntax_loss(hidden_B4H, weight_VH, share_B=share_B, coordinates=coordinates, first=first)
         giou = boxes.giou.mean().item()
         sums_G.index_add_(0, stages_M[rows_B4[:, 0]], boxes.ce.sum(dim=1))
     # Within a kind all tokens weigh alike, which the fused cross-entropy asks for.
@@ -112,12 +113,12 @@ def _shares(stages_M: "torch.Tensor", is_copy_M: "torch.Tensor", *, config: Loss
 
 
 def _syntax_loss(
-    hidden_B4H: "torch.Tensor", weight_VH: "torch.Tensor", *, share_B: "torch.Tensor", coordinates: range
+    hidden_B4H: "torch.Tensor", weight_VH: "torch.Tensor", *, share_B: "torch.Tensor", coordinates: range, first: int
 ) -> "torch.Tensor":
-    """What the whole vocabulary adds to the loss of all boxes, estimated from every SYNTAX_STRIDE-th one."""
-    asked_A4H, share_A = hidden_B4H[::SYNTAX_STRIDE], share_B[::SYNTAX_STRIDE]
+    """What the whole vocabulary adds to the loss of all boxes, estimated from each SYNTAX_STRIDE-th from `first` on."""
+    asked_A4H, share_A = hidden_B4H[first::SYNTAX_STRIDE], share_B[first::SYNTAX_STRIDE]
     nll_A4 = syntax_nll(asked_A4H.flatten(0, 1), weight_VH, coordinates=coordinates).view(-1, 4)
-    return (nll_A4.sum(dim=1) * share_A).sum() * len(share_B) / len(share_A)
+    return (nll_A4.sum(dim=1) * share_A).sum() * share_B.sum() / share_A.sum()
 
 
 def syntax_nll(hidden_NH: "torch.Tensor", weight_VH: "torch.Tensor", *, coordinates: range) -> "torch.Tensor":
@@ -127,21 +128,3 @@ def syntax_nll(hidden_NH: "torch.Tensor", weight_VH: "torch.Tensor", *, coordina
     """
     logits_NV = (hidden_NH @ weight_VH.T).float()
     return logits_NV.logsumexp(dim=1) - logits_NV[:, coordinates.start : coordinates.stop].logsumexp(dim=1)
-
-
-def giou(boxes: "torch.Tensor", others: "torch.Tensor") -> "torch.Tensor":
-    """Generalized IoU of box pairs, (N, 4) each, -1..1; corners out of order count as empty.
-
-    Source: Rezatofighi et al., CVPR 2019: IoU - (hull - union) / hull.
-    """
-    import torch
-
-    def area(corners: "torch.Tensor") -> "torch.Tensor":
-        return (corners[:, 2:] - corners[:, :2]).clamp_min(0).prod(dim=1)
-
-    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
-    shared = (high - low).clamp_min(0).prod(dim=1)
-    union = area(boxes) + area(others) - shared
-    hull_low, hull_high = torch.minimum(boxes[:, :2], others[:, :2]), torch.maximum(boxes[:, 2:], others[:, 2:])
-    hull = (hull_high - hull_low).prod(dim=1).abs().clamp_min(1e-6)
-    return shared / union.clamp_min(1e-6) - (hull - union) / hull

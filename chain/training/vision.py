@@ -261,8 +261,6 @@ def _loss(
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-    from pancap.chain.training.loss import giou
-
     tag_logits, boxes, attribute_logits, global_logits = outputs
     tags = torch.from_numpy(np.stack([item.tags_P for item in targets])).flatten()
     shown = (tags >= 0).nonzero().squeeze(1)
@@ -314,3 +312,21 @@ def _evaluate(
     targets = [patch_targets(image, classes=classes, grid=grid) for image in images]
     with torch.no_grad():
         return _loss(learner(normalize(np.array(pixels))), targets)[1]
+
+
+def giou(boxes: "torch.Tensor", others: "torch.Tensor") -> "torch.Tensor":
+    """Generalized IoU of box pairs, (N, 4) each, -1..1; corners out of order count as empty.
+
+    Source: Rezatofighi et al., CVPR 2019: IoU - (hull - union) / hull.
+    """
+    import torch
+
+    def area(corners: "torch.Tensor") -> "torch.Tensor":
+        return (corners[:, 2:] - corners[:, :2]).clamp_min(0).prod(dim=1)
+
+    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
+    shared = (high - low).clamp_min(0).prod(dim=1)
+    union = area(boxes) + area(others) - shared
+    hull_low, hull_high = torch.minimum(boxes[:, :2], others[:, :2]), torch.maximum(boxes[:, 2:], others[:, 2:])
+    hull = (hull_high - hull_low).prod(dim=1).abs().clamp_min(1e-6)
+    return shared / union.clamp_min(1e-6) - (hull - union) / hull

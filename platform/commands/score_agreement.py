@@ -1,6 +1,7 @@
 """`pancap score agreement`: two judges, or a judge and people, on the same captions."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,9 +26,14 @@ def run(
 
         out.mkdir(parents=True, exist_ok=True)
         (out / "agreement.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
-        for number, pair in enumerate(report.pairs, start=1):
-            agreement_chart(pair, ratings, out / f"agreement_{number}.png")
+        for pair in report.pairs:
+            agreement_chart(pair, ratings, out / f"{slug(pair.first)}__{slug(pair.second)}.png")
     show(report, as_json=as_json)
+
+
+def slug(name: str) -> str:
+    """A rater's name in letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
 
 
 def _split(source: str) -> tuple[str, str]:

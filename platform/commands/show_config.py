@@ -18,6 +18,7 @@ SCHEMAS = {
     "caption": "pancap.chain.config:CaptionConfig",
     "score": "pancap.scoring.config:ScoreConfig",
     "serve": "pancap.platform.serving.config:ServeConfig",
+    "judge": "pancap.scoring.judges.llm.bench:JudgeBenchConfig",
     "experiment": "pancap.platform.experiment:ExperimentConfig",
     "quickstart": "pancap.platform.quickstart:QuickstartConfig",
 }

@@ -217,6 +217,7 @@ def test_an_image_that_changed_is_captioned_again(checkpoint_dir, images_dir, tm
     caption_folder(config)
     (images_dir / "0.png").write_bytes((images_dir / "1.png").read_bytes())
     assert caption_folder(config).num_resumed == 4
+    assert len((tmp_path / "out" / "captions.jsonl").read_text().splitlines()) == 5
     first, second = json.loads((tmp_path / "out" / "captions.json").read_text())[:2]
     assert first["pred_response"] == second["pred_response"]
 
@@ -225,12 +226,28 @@ def test_pictures_show_the_boxes_where_asked_for(checkpoint_dir, images_dir, tmp
     from PIL import Image
 
     config = CaptionConfig(
-        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT, draw=True
+        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT
     )
     caption_folder(config)
+    assert caption_folder(replace(config, draw=True)).num_resumed == 5
     drawn = sorted((tmp_path / "out" / "overlays").rglob("*.png"))
     assert [path.name for path in drawn] == [f"{index}.png.png" for index in range(5)]
-    assert Image.open(drawn[0]).size >= Image.open(images_dir / "0.png").size
+    records = [json.loads(line) for line in (tmp_path / "out" / "captions.jsonl").read_text().splitlines()]
+    number = next(number for number, record in enumerate(records) if record["entities"])
+    picture = Image.open(drawn[number]).convert("RGB")
+    plain = Image.open(images_dir / f"{number}.png").convert("RGB").resize(picture.size, Image.Resampling.NEAREST)
+    assert (np.array(picture) != np.array(plain)).any(axis=2).mean() > 0.01
+
+
+def test_a_folder_of_scenes_is_not_taken_for_captions(checkpoint_dir, images_dir, tmp_path):
+    """The references of a Scenes folder have the name of what captioning writes."""
+    folder = images_dir.parent
+    (folder / "run.json").write_text('{"kind": "scenes"}')
+    (folder / "captions.json").write_text("[]")
+    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(folder), out=str(folder), overwrite=True)
+    with pytest.raises(UsageError, match="holds scenes, not captions; give another out=FOLDER"):
+        caption_folder(config)
+    assert (folder / "captions.json").read_text() == "[]"
 
 
 def test_names_do_not_depend_on_which_of_the_two_folders_is_given(images_dir):

@@ -12,9 +12,10 @@ from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training import loss as loss_module
 from pancap.chain.training.config import BoxLossConfig, LossConfig
 from pancap.chain.training.encoding import STAGE_NAMES, EncodedImage, Encoder, collate
-from pancap.chain.training.loss import answer_loss, giou, syntax_nll
+from pancap.chain.training.loss import answer_loss, syntax_nll
 from pancap.chain.training.step import build_step, step_loss
 from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
+from pancap.chain.training.vision import giou
 from pancap.chain.tuples import read_training_images
 
 TINY = ModelConfig(
@@ -196,6 +197,23 @@ def test_one_box_in_eight_is_asked_for_syntax_and_stands_for_the_others(monkeypa
         found.append(answer_loss(hidden, weight, **settings).total)
     assert asked == [64, 8]
     torch.testing.assert_close(found[1], found[0])
+
+
+def test_every_box_has_its_turn_of_being_asked_for_syntax(monkeypatch):
+    hidden, asked = torch.arange(32.0).unsqueeze(1).expand(-1, 16), set()
+
+    def see(rows_NH, *args, **kwargs):
+        asked.add(int(rows_NH[0, 0]) // 4)
+        return rows_NH.new_zeros(len(rows_NH))
+
+    monkeypatch.setattr(loss_module, "syntax_nll", see)
+    for shift in range(8):
+        targets = torch.tensor([40, 40, 50, 50] * 8)
+        targets[0] += shift
+        stages = torch.zeros(32, dtype=torch.long)
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": LossConfig()}
+        answer_loss(hidden, torch.randn(141, 16), **settings)
+    assert asked == set(range(8))
 
 
 def test_a_near_coordinate_costs_less_than_a_far_one():

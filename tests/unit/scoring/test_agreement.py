@@ -44,6 +44,33 @@ def test_equal_and_reversed_raters_and_one_without_an_opinion():
     assert "a and d\n  Pearson -   1 - R^2 -   Kendall tau-b -   4 captions" in report.render()
 
 
+@pytest.mark.parametrize("constant", [[0.1, 0.1, 0.1], [1.0, 1.0, 1.0]])
+def test_a_rater_without_an_opinion_has_no_agreement_on_either_side(constant):
+    for first, second in ((constant, [0.3, 0.5, 0.9]), ([0.3, 0.5, 0.9], constant)):
+        (pair,) = measure_agreement({"a": rated(first), "b": rated(second)}, num_resamples=20).pairs
+        assert math.isnan(pair.pearson.value) and math.isnan(pair.one_minus_r2.value)
+
+
+def test_resamples_in_which_a_rater_is_constant_do_not_spoil_the_interval():
+    ratings = {"a": rated([0.1] * 5 + [0.9]), "b": rated([0.2, 0.3, 0.1, 0.2, 0.3, 0.8])}
+    (pair,) = measure_agreement(ratings).pairs
+    assert pair.one_minus_r2.interval.high < 100
+
+
+def test_one_image_gives_no_interval():
+    ratings = {
+        name: {("1.jpg", system): v for system, v in zip("abc", values, strict=True)}
+        for name, values in {"h": [0.1, 0.4, 0.9], "j": [0.2, 0.4, 0.8]}.items()
+    }
+    (pair,) = measure_agreement(ratings).pairs
+    assert pair.num_images == 1 and pair.pearson.interval is None
+
+
+def test_an_image_of_which_nothing_is_known_is_not_rated():
+    nothing = dict.fromkeys(("tag", "loc", "att", "rel", "glo"))
+    assert ratings_of_scores(ImageScores(f1={"1": nothing}, judge="rule v2")) == {}
+
+
 def test_captions_of_one_image_are_resampled_together():
     """Copies of a caption add no information: the interval stays as wide as without them."""
     rng = np.random.default_rng(1)
@@ -106,7 +133,13 @@ def test_a_table_reads_alike_in_every_format(tmp_path, name, text):
         ("r.json", '[{"image": "1", "hum', "not valid JSON"),
         ("r.json", "[1]", "record 0 of .* must be an object, got int"),
         ("r.json", "{}", "no score file"),
-        ("r.txt", "image", "must be a .csv, .json or .jsonl file"),
+        ("r.csv", "image,anna,anna\n1,2,3\n", "the header of .* must name each column once, got anna twice"),
+        ("r.json", '[{"image": "1", "a": 1, "a": 2}]', "must name each column once, got a twice"),
+        ("r.json", '[{"image": "1", "a": true}]', "must be a number, got 'True'"),
+        ("r.json", '[{"image": "1", "a": 1' + "0" * 400 + "}]", "must be a number, got '1000"),
+        ("r.json", '[{"image": "1", "a": 1' + "0" * 5000 + "}]", "not valid JSON"),
+        ("r.json", "5", "must be a list of objects or a score file, got int"),
+        ("r.txt", "image", "must be a .csv, .json, .jsonl file"),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path, name, text, message):

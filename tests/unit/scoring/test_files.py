@@ -73,6 +73,18 @@ def test_paths_from_different_places_meet_by_their_ends():
     assert align(names, references) == ({"images/1.png": "Uno."}, references["image"])
 
 
+def test_paths_in_other_folders_are_other_images():
+    references = {"image": {"test/1.jpg": "One.", "test/2.jpg": "Two."}}
+    candidates = {"image": {"val/1.jpg": "Uno.", "val/2.jpg": "Dos."}}
+    assert align(candidates, references)[0] == candidates["image"]
+
+
+def test_line_separators_inside_a_caption_do_not_cut_it(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"image": "1", "caption": "A\u2028dog\u0085."}, ensure_ascii=False) + "\n")
+    assert load_captions(path) == {"image": {"1": "A\u2028dog\u0085."}}
+
+
 def test_paths_that_end_alike_twice_and_bare_ids_do_not_meet():
     references = {"image": {"a/1.png": "One.", "b/1.png": "Two."}}
     assert align({"image": {"c/1.png": "Uno."}}, references)[0] == {"c/1.png": "Uno."}
