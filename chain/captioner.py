@@ -15,7 +15,7 @@ from pancap.caption.content import Entity
 from pancap.caption.formats import sapancap
 from pancap.chain.backends.base import Answer, Backend, EncodedImages, Question
 from pancap.chain.config import CaptionConfig, ChainMode, DecodingConfig
-from pancap.chain.stages import STAGES_OF_MODE, ChainState, StageName, merge_answer
+from pancap.chain.stages import STAGES, STAGES_OF_MODE, ChainState, StageName, list_instances, merge_answer
 from pancap.configs import UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Captioner:
             started = time.perf_counter()
             states = self._run_stage(stage, states, encoded=encoded)
             timings_s[stage] = time.perf_counter() - started
+        if STAGES[STAGES_OF_MODE[self.mode][-1]].gives != "caption":
+            states = [replace(state, caption=list_instances(state.instances)) for state in states]
         return [_result(state, timings_s=timings_s, has_own_boxes=self.has_own_boxes) for state in states]
 
     def _run_stage(self, stage: StageName, states: Sequence[ChainState], *, encoded: EncodedImages) -> list[ChainState]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Coordinates = Literal["tokens", "text"]
-ChainMode = Literal["chain", "loc_tag_cap", "two_stage", "one_stage"]
+ChainMode = Literal["chain", "loc_tag_cap", "two_stage", "one_stage", "instances"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class CaptionConfig:
     """An image file, a folder of images, or a Scenes folder."""
     out: str = "captions"
     """Folder that receives captions.json (SA-Pancap form) and captions.jsonl (everything)."""
-    mode: Literal["checkpoint", "chain", "loc_tag_cap", "two_stage", "one_stage"] = "checkpoint"
+    mode: Literal["checkpoint", "chain", "loc_tag_cap", "two_stage", "one_stage", "instances"] = "checkpoint"
     """Which road to the caption; `checkpoint` takes the one it was trained for."""
     batch_size: int = 16
     """Images in flight."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pancap.caption.boxes import Box
+from pancap.caption.formats import sapancap
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.config import ChainMode
 
@@ -96,6 +97,7 @@ STAGES_OF_MODE: dict[ChainMode, tuple[StageName, ...]] = {
     "loc_tag_cap": ("loc", "tag", "cap"),
     "two_stage": ("inst", "cap"),
     "one_stage": ("one_stage",),
+    "instances": ("inst",),
 }
 
 
@@ -161,6 +163,16 @@ def merge_answer(
         found = codec.parse_instances(answer)
         return replace(state, instances=_distinct((*state.instances, *found), same_tag_max_iou))
     return replace(state, caption=codec.from_model(answer))
+
+
+def list_instances(instances: Sequence[Instance]) -> str:
+    """The caption of a mode that ends without writing one: tags with boxes, in SA-Pancap form.
+
+    Example:
+        >>> list_instances([Instance(tag="tree", box=Box(0.1, 0.2, 0.3, 0.4))])
+        'tree [[0.100, 0.200, 0.300, 0.400]]'
+    """
+    return ", ".join(f"{instance.tag} {sapancap.render_box(instance.box)}" for instance in instances)
 
 
 def _distinct(instances: Sequence[Instance], same_tag_max_iou: float) -> tuple[Instance, ...]:

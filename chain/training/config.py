@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pancap.chain.config import ChainMode, ModelConfig
+from pancap.chain.stages import STAGES_OF_MODE
 from pancap.chain.tuples import EntityOrder
 
 
@@ -35,7 +36,7 @@ class LossConfig:
     """How much each part of the loss counts; a stage's part is the weighted mean over its answer tokens."""
 
     loc: float = 1.0
-    """Weight of the localization stage, or of the two-stage model's instances."""
+    """Weight of the localization stage, or of the instances that a model lists at once."""
     tag: float = 1.0
     """Weight of the tag stage."""
     disc: float = 0.5
@@ -71,7 +72,7 @@ class TrainConfig:
     """Folder of a pretrained vision tower (pancap train vision) to start from; not together with init."""
     mode: ChainMode = "chain"
     """`chain`: four stages; `loc_tag_cap`: without discovery; `two_stage`: instances, then caption; `one_stage`: the
-    caption alone, from the image alone."""
+    caption alone, from the image alone; `instances`: tags and boxes, no caption."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Sizes of a new model."""
     order: EntityOrder = "left_to_right"
@@ -96,6 +97,8 @@ class TrainConfig:
     """Peak learning rate."""
     vision_lr: float = 3e-4
     """Peak learning rate of the vision tower and the projector."""
+    freeze_vision: bool = False
+    """Leave the vision tower as it is and train the projector alone with the language model."""
     warmup: float = 0.03
     """Share of the run in which the rate rises; afterwards it falls along a cosine."""
     weight_decay: float = 0.0
@@ -149,8 +152,10 @@ class TrainConfig:
             raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")
         if not 0 <= self.caption_noise <= 0.5:
             raise ValueError(f"caption_noise must be in 0..0.5, got {self.caption_noise}; 0.2 is a strong one")
-        if self.caption_noise and self.mode == "one_stage":
-            raise ValueError("caption_noise needs stages before the caption, got mode one_stage; leave it out")
+        if self.caption_noise and "cap" not in STAGES_OF_MODE[self.mode]:
+            raise ValueError(f"caption_noise needs stages before a caption, got mode {self.mode}; leave it out")
+        if self.freeze_vision and not (self.init or self.vision):
+            raise ValueError("freeze_vision=true without init or vision would keep random weights; give one of them")
         if self.init and self.vision:
             raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 

@@ -80,6 +80,7 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
         named=named,
         loss=config.loss,
         copied_stages=_copied_stages(config),
+        freeze_vision=config.freeze_vision,
     )
     engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
     state = _resume(engine, config=config, files=files)

@@ -24,6 +24,7 @@ def build_step(
     named: TokenIds,
     loss: LossConfig,
     copied_stages: Sequence[StageName] = COPIED_STAGES,
+    freeze_vision: bool = False,
 ) -> "torch.nn.Module":
     """A module whose forward is one training step of `model` (a `TreeBatch` in, `LossParts` out).
 
@@ -45,7 +46,7 @@ def build_step(
     asks_patches = loss.patches > 0 and len(named.coordinates) > 0
     use_tree_attention(model)
     for name, parameter in model.model.vision_tower.named_parameters():
-        if "post_layernorm" in name:
+        if freeze_vision or "post_layernorm" in name:
             parameter.requires_grad_(False)
     return ChainStep()
 

@@ -71,6 +71,14 @@ def test_two_stages_list_the_instances_and_caption_them():
     assert [(entity.tag, entity.box) for entity in result.entities] == [("cat", Box(0.1, 0.2, 0.3, 0.4))]
 
 
+def test_without_a_caption_stage_the_instances_are_the_caption():
+    backend = PerfectBackend({"inst": " cat<box><c100><c200><c300><c400>"})
+    (result,) = Captioner(backend, mode="instances").caption([np.zeros((8, 8, 3), np.uint8)])
+    assert [asked[0][0] for asked in backend.asked] == ["inst"]
+    assert result.caption == "cat [[0.100, 0.200, 0.300, 0.400]]"
+    assert [(entity.tag, entity.box) for entity in result.entities] == [("cat", Box(0.1, 0.2, 0.3, 0.4))]
+
+
 def test_a_caption_with_boxes_of_its_own_says_what_the_entities_are():
     answers = {
         "loc": "<box><c100><c200><c300><c400>",

@@ -124,6 +124,15 @@ def test_loss_falls_on_four_samples_and_reaches_every_parameter(trained):
     assert without == []
 
 
+def test_a_frozen_tower_stays_and_its_projector_learns(tiny):
+    tokenizer, encoded, _ = tiny
+    model = build_model(TINY, tokenizer=tokenizer, seed=0)
+    step = build_step(model, named=token_ids(tokenizer), loss=LossConfig(), freeze_vision=True)
+    step(batch_of(tiny, encoded)).total.backward()
+    assert all(parameter.grad is None for parameter in model.model.vision_tower.parameters())
+    assert all(parameter.grad is not None for parameter in model.model.multi_modal_projector.parameters())
+
+
 def test_only_answers_are_supervised(tiny):
     tokenizer, encoded, _ = tiny
     batch = batch_of(tiny, encoded[:1])
