@@ -1,8 +1,9 @@
 """What every generator takes and gives."""
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "filtered", "refused", "failed"]
@@ -10,10 +11,30 @@ Finish = Literal["stop", "length", "filtered", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Args:
+        role: whose turn it is.
+        text: what is said.
+        images: PNG files that stand before the text.
+    """
 
     role: Role
     text: str
+    images: tuple[bytes, ...] = ()
+
+    def to_openai(self) -> dict[str, Any]:
+        """The message as endpoints, vLLM and Ray Data read it, images inlined.
+
+        Example:
+            >>> Message(role="user", text="hello").to_openai()
+            {'role': 'user', 'content': 'hello'}
+        """
+        if not self.images:
+            return {"role": self.role, "content": self.text}
+        urls = (f"data:image/png;base64,{base64.b64encode(image).decode()}" for image in self.images)
+        parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        return {"role": self.role, "content": [*parts, {"type": "text", "text": self.text}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +51,8 @@ class Request:
         choices: the reply is one of these, without quotes; at most one of `schema` and `choices` is given.
         temperature: 0 takes the likeliest token each time.
         seed: of the sampling; without effect at temperature 0.
+        rules: for the logits processor that `vllm.engine.logits_processors` names, which finds it as
+            `extra_args["rules"]`; only vLLM takes it.
         purpose: what the request is for; counted apart, never sent.
     """
 
@@ -39,7 +62,13 @@ class Request:
     choices: tuple[str, ...] = ()
     temperature: float = 0.0
     seed: int = 0
+    rules: str = ""
     purpose: str = ""
+
+    @property
+    def has_images(self) -> bool:
+        """A message of it holds one."""
+        return any(message.images for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +122,21 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Frees the engine or the connections; a second call does nothing."""
+        ...
+
+
+Follow = Callable[[int, Reply], Request | None]
+
+
+class RollingGenerator(Generator, Protocol):
+    """A generator that also asks what a reply leads to, so that each conversation advances at its own pace."""
+
+    def generate(self, requests: Iterable[Request], *, follow: Follow | None = None) -> Iterator[tuple[int, Reply]]:
+        """See `Generator.generate`.
+
+        Args:
+            requests: taken one by one, each when there is room for it.
+            follow: from a place and its reply to the next request of that place, or None where it has come to its end;
+                called once for every reply, before that is given.
+        """
         ...

@@ -5,14 +5,14 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pancap.configs.errors import StoppedError, UsageError
-from pancap.llm.base import Finish, Reply, Request
+from pancap.llm.base import Finish, Follow, Reply, Request
 from pancap.llm.config import EndpointConfig
 
 _FIRST_WAIT_S = 0.5
@@ -55,8 +55,8 @@ class EndpointGenerator:
         """Model and further fields; the address is left out, since one model may move."""
         return json.dumps([self.model, self._config.structure, self._config.body], sort_keys=True)
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-        """See `Generator.generate`.
+    def generate(self, requests: Iterable[Request], *, follow: Follow | None = None) -> Iterator[tuple[int, Reply]]:
+        """See `RollingGenerator.generate`.
 
         Raises:
             UsageError: the endpoint answered 4xx in a way that every request would meet.
@@ -75,8 +75,10 @@ class EndpointGenerator:
                     return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda future: future.exception() is not None):  # replies before errors
-                    reply = future.result()
-                    yield running.pop(future), reply
+                    reply, place = future.result(), running.pop(future)
+                    if follow and (following := follow(place, reply)):
+                        running[pool.submit(self._ask, following, stopping)] = place
+                    yield place, reply
                     guard.check(reply)
         finally:
             stopping.set()
@@ -146,7 +148,7 @@ class EndpointGenerator:
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+            "messages": [message.to_openai() for message in request.messages],
             self._config.max_tokens_field: request.max_tokens,
             "temperature": request.temperature,
             "seed": request.seed,

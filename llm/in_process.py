@@ -5,22 +5,25 @@ tells how many prompt tokens its prefix cache served. Ray Data loads the model a
 where the copies on many GPUs make up for it (`pancap.llm.ray_data`).
 """
 
+import itertools
 import json
 import os
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pancap.configs.errors import StoppedError, UsageError
-from pancap.llm.base import Reply, Request
+from pancap.llm.base import Follow, Reply, Request
 from pancap.llm.config import VllmConfig
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
 
+
+_Placed = tuple[int, Request]
 
 _WATCH_EVERY_S = 0.5
 _ABOUT_SPEED = {
@@ -54,21 +57,23 @@ class VllmGenerator:
         """Model and number format; how the work is spread does not count."""
         return vllm_identity(self.model, self._config)
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-        """See `Generator.generate`; what a dead engine left undone is given to a new one.
+    def generate(self, requests: Iterable[Request], *, follow: Follow | None = None) -> Iterator[tuple[int, Reply]]:
+        """See `RollingGenerator.generate`; what a dead engine left undone is given to a new one.
 
         Raises:
             UsageError: vLLM is missing or cannot load the model.
             StoppedError: the engine died more often than `restarts`.
         """
-        waiting = deque(range(len(requests)))
-        running: dict[str, int] = {}
+        queue = _Queue(requests)
+        running: dict[str, _Placed] = {}
         num_deaths = 0
         try:
-            while waiting or running:
+            while running or queue.has_more():
                 try:
-                    yield from self._fill(requests, waiting, running)
-                    yield from self._step(requests, running)
+                    for place, reply in itertools.chain(self._fill(queue, running), self._step(running)):
+                        if follow and (following := follow(place, reply)):
+                            queue.put_first((place, following))
+                        yield place, reply
                 except _engine_errors() as error:
                     num_deaths += 1
                     self.close()
@@ -77,7 +82,7 @@ class VllmGenerator:
                             f"the vLLM engine of {self.model} died {num_deaths} times; start the same command again: "
                             "what was answered so far is kept"
                         ) from error
-                    waiting.extendleft(sorted(running.values(), reverse=True))
+                    queue.put_first(*sorted(running.values(), key=lambda placed: placed[0]))
                     running.clear()
         finally:
             if running:  # the caller stopped listening; these would surface in the next batch
@@ -89,34 +94,57 @@ class VllmGenerator:
             self._engine.llm_engine.engine_core.shutdown()
             self._engine = None
 
-    def _fill(
-        self, requests: Sequence[Request], waiting: deque[int], running: dict[str, int]
-    ) -> Iterator[tuple[int, Reply]]:
+    def _fill(self, queue: "_Queue", running: dict[str, "_Placed"]) -> Iterator[tuple[int, Reply]]:
         """Hands over as many as may run at a time; yields those that the engine does not take."""
         if self._engine is None:
             self._engine = _start(self.model, self._config)
             _wake_when_dead(self._engine)
         engine = self._engine
-        while waiting and len(running) < self._config.max_in_flight:
-            place = waiting[0]
-            request = requests[place]
-            messages: list[Any] = [{"role": message.role, "content": message.text} for message in request.messages]
+        while len(running) < self._config.max_in_flight and queue.has_more():
+            place, request = queue.first
+            messages: list[Any] = [message.to_openai() for message in request.messages]
             try:
                 sampling = _sampling(request, tokenizer=engine.get_tokenizer())
                 (name,) = engine.enqueue_chat([messages], sampling, use_tqdm=False)
-                running[external_id(name)] = place
+                running[external_id(name)] = place, request
+                refused = None
             except _request_errors() as error:
-                yield place, Reply(text="", finish="refused", error=str(error).splitlines()[0][:300])
-            waiting.popleft()
+                refused = Reply(text="", finish="refused", error=str(error).splitlines()[0][:300])
+            queue.take_first()
+            if refused:
+                yield place, refused
 
-    def _step(self, requests: Sequence[Request], running: dict[str, int]) -> Iterator[tuple[int, Reply]]:
+    def _step(self, running: dict[str, "_Placed"]) -> Iterator[tuple[int, Reply]]:
         """Waits for the engine's next outputs; yields the replies that are complete."""
         if self._engine is None or not running:
             return
         for output in self._engine.llm_engine.step():
             if output.finished:
-                place = running.pop(external_id(output.request_id))
-                yield place, _reply(output, choices=requests[place].choices)
+                place, request = running.pop(external_id(output.request_id))
+                yield place, _reply(output, choices=request.choices)
+
+
+class _Queue:
+    """What waits for the engine: conversations under way, then new ones, which are taken when their turn comes."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._new = enumerate(requests)
+        self._waiting: deque[_Placed] = deque()
+
+    def has_more(self) -> bool:
+        if not self._waiting:
+            self._waiting.extend(itertools.islice(self._new, 1))
+        return bool(self._waiting)
+
+    @property
+    def first(self) -> "_Placed":
+        return self._waiting[0]
+
+    def take_first(self) -> None:
+        self._waiting.popleft()
+
+    def put_first(self, *placed: "_Placed") -> None:
+        self._waiting.extendleft(reversed(placed))
 
 
 def vllm_identity(model: str, config: VllmConfig) -> str:
@@ -145,6 +173,8 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
         "seed": request.seed,
     }
+    if request.rules:
+        arguments["extra_args"] = {"rules": request.rules}
     if request.schema:
         arguments["structured_outputs"] = {"json": request.schema}
     elif request.choices:

@@ -1,10 +1,10 @@
 """From a configuration to a generator."""
 
-from pancap.llm.base import Generator
+from pancap.llm.base import RollingGenerator
 from pancap.llm.config import GeneratorConfig
 
 
-def load_generator(config: GeneratorConfig) -> Generator:
+def load_generator(config: GeneratorConfig) -> RollingGenerator:
     """The generator that a configuration names; models are loaded when they are first asked.
 
     Raises:

@@ -1,16 +1,16 @@
 """vLLM on Ray Data (`ray.data.llm`): as many copies of the model as the cluster has room for.
 
-Each batch is one Ray Data execution, which loads the model on every replica and spreads the requests; Ray restarts a
+A batch is one Ray Data execution, which loads the model on every replica and spreads the requests; Ray restarts a
 replica that dies and gives its requests to another. So hand over many requests at a time.
 """
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pancap.configs.errors import StoppedError, UsageError
-from pancap.llm.base import Reply, Request
+from pancap.llm.base import Follow, Reply, Request
 from pancap.llm.config import VllmConfig
 from pancap.llm.in_process import engine_arguments, sampling_arguments, vllm_identity
 
@@ -36,24 +36,36 @@ class RayDataGenerator:
         """As in process: where a model runs does not count."""
         return vllm_identity(self.model, self._config)
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-        """See `Generator.generate`.
+    def generate(self, requests: Iterable[Request], *, follow: Follow | None = None) -> Iterator[tuple[int, Reply]]:
+        """See `RollingGenerator.generate`; here all conversations take a step before one takes the next.
+
+        Each step is one execution of Ray Data over all requests, for which the copies of the model are loaded anew.
 
         Raises:
             UsageError: Ray or vLLM is missing.
             StoppedError: the execution failed as a whole.
         """
-        if not requests:
-            return
+        asked = dict(enumerate(requests))
+        while asked:
+            following = {}
+            for place, reply in self._take_step(asked):
+                if follow and (request := follow(place, reply)):
+                    following[place] = request
+                yield place, reply
+            asked = following
+
+    def _take_step(self, requests: Mapping[int, Request]) -> Iterator[tuple[int, Reply]]:
+        """One reply to each request."""
         try:
             import ray
             from ray.data.llm import build_processor
         except ImportError as error:
             raise UsageError("backend=ray needs Ray and vLLM; install pancap[gpu], or pancap[cpu]") from error
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        processor = build_processor(self._processor_config(), preprocess=_unpack, postprocess=_pack)
         try:
             for rows in _by_constraint(requests):
+                config = self._processor_config(has_images=any(requests[row["place"]].has_images for row in rows))
+                processor = build_processor(config, preprocess=_unpack, postprocess=_pack)
                 num_blocks = max(self._config.replicas, -(-len(rows) // _ROWS_PER_BATCH))
                 for row in processor(ray.data.from_items(rows, override_num_blocks=num_blocks)).iter_rows():
                     yield int(row["place"]), _reply(row, requests[int(row["place"])])
@@ -66,7 +78,7 @@ class RayDataGenerator:
     def close(self) -> None:
         """Nothing is held between batches."""
 
-    def _processor_config(self) -> Any:
+    def _processor_config(self, *, has_images: bool) -> Any:
         from ray.data.llm import vLLMEngineProcessorConfig
 
         # Without a placement of our own, Ray asks for as many GPUs as a replica needs.
@@ -79,22 +91,24 @@ class RayDataGenerator:
             concurrency=self._config.replicas,
             accelerator_type=None,
             placement_group_config=None if self._config.enable_gpu else on_cpu,
+            prepare_multimodal_stage=has_images,
             tokenize_stage=False,
             detokenize_stage=False,
             should_continue_on_error=True,
         )
 
 
-def _by_constraint(requests: Sequence[Request]) -> list[list[dict[str, Any]]]:
+def _by_constraint(requests: Mapping[int, Request]) -> list[list[dict[str, Any]]]:
     """Rows in groups of one constraint, which Arrow can give one type; a judge's batch is one group."""
-    groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
-    for place, request in enumerate(requests):
+    groups: dict[tuple[bool, ...], list[dict[str, Any]]] = {}
+    for place, request in requests.items():
         row = {
             "place": place,
-            "messages_json": json.dumps([{"role": m.role, "content": m.text} for m in request.messages]),
+            "messages_json": json.dumps([message.to_openai() for message in request.messages]),
             "sampling_json": json.dumps(sampling_arguments(request)),
         }
-        groups.setdefault((bool(request.schema), bool(request.choices)), []).append(row)
+        kind = bool(request.schema), bool(request.choices), bool(request.rules), request.has_images
+        groups.setdefault(kind, []).append(row)
     return list(groups.values())
 
 

@@ -1,8 +1,8 @@
 """A generator that follows a script, for tests and dry runs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
-from pancap.llm.base import Reply, Request
+from pancap.llm.base import Follow, Reply, Request
 
 
 class ScriptedGenerator:
@@ -26,12 +26,16 @@ class ScriptedGenerator:
         self.asked: list[Request] = []
         self._script = script
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-        """In order, one at a time."""
-        for place, request in enumerate(requests):
-            self.asked.append(request)
-            reply = self._script(request)
-            yield place, Reply(text=reply, finish="stop") if isinstance(reply, str) else reply
+    def generate(self, requests: Iterable[Request], *, follow: Follow | None = None) -> Iterator[tuple[int, Reply]]:
+        """In order, one at a time; each conversation to its end before the next."""
+        for place, first in enumerate(requests):
+            request: Request | None = first
+            while request:
+                self.asked.append(request)
+                said = self._script(request)
+                reply = Reply(text=said, finish="stop") if isinstance(said, str) else said
+                request = follow(place, reply) if follow else None
+                yield place, reply
 
     def close(self) -> None:
         """Holds nothing."""

@@ -140,11 +140,14 @@ class ReplyStore:
 
 def request_key(identity: str, request: Request) -> str:
     """Hash of everything that a reply depends on: the generator's identity and the request, its purpose apart."""
-    content = [
+    content: list[Any] = [
         identity,
         [[message.role, message.text] for message in request.messages],
         [request.max_tokens, request.schema, list(request.choices), request.temperature, request.seed],
     ]
+    if request.rules or request.has_images:  # left out elsewhere, so that replies kept by earlier versions are found
+        images = [[hashlib.sha256(image).hexdigest() for image in message.images] for message in request.messages]
+        content.append([request.rules, images])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

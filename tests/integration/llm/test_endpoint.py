@@ -169,3 +169,27 @@ def test_no_more_requests_are_under_way_than_allowed(connect, chat_server):
     found = replies(connect(concurrency=3), [request(str(number)) for number in range(20)])
     assert [reply.text for reply in found] == [str(number) for number in range(20)]
     assert 2 <= chat_server.num_most <= 3
+
+
+def test_each_conversation_goes_on_at_its_own_pace_and_requests_are_taken_when_there_is_room(connect, chat_server):
+    """A slow first reply holds nobody up: the others are at their third message by then."""
+    chat_server.plan = lambda number, body: {
+        "text": body["messages"][-1]["content"] + "!",
+        "sleep_s": 1.5 if body["messages"][-1]["content"] == "0" else 0.0,
+    }
+    taken, done = [], []
+
+    def requests():
+        for number in range(12):
+            taken.append(number)
+            yield request(str(number))
+
+    def follow(place, reply):
+        return request(reply.text) if reply.text.count("!") < 3 else None
+
+    for place, _ in connect(concurrency=2).generate(requests(), follow=follow):
+        done.append(place)
+        assert len(done) > 1 or len(taken) == 4  # twice as many as may be under way
+    assert sorted(done) == sorted(list(range(12)) * 3)
+    assert done[-3:] == [0, 0, 0]
+    assert chat_server.num_most <= 2
