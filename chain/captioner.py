@@ -1,28 +1,23 @@
-"""Captions for images: the stages driven over a backend, batch by batch."""
+"""Captions for images: the stages driven over a backend, batch by batch or each image at its own pace."""
 
-import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.caption.formats import sapancap
-from pancap.chain.backends.base import Answer, Backend, EncodedImages, Question
-from pancap.chain.config import CaptionConfig, ChainMode, DecodingConfig
-from pancap.chain.stages import STAGES, STAGES_OF_MODE, ChainState, StageName, list_instances, merge_answer
-from pancap.configs import UsageError
-
-if TYPE_CHECKING:
-    from pancap.chain.output import CaptionSummary
-    from pancap.chain.sources import ReadImage
-
-Progress = Callable[[str, int, int | None], None]
+from pancap.chain.backends.base import Answer, Backend, Opening, Question, RollingBackend
+from pancap.chain.boxtokens import Codec
+from pancap.chain.config import ChainMode, DecodingConfig
+from pancap.chain.stages import STAGES_OF_MODE
+from pancap.chain.walk import Walk
 
 MAX_TAG_WORDS = 3
 DETERMINERS = frozenset(
@@ -40,7 +35,11 @@ class ChainResult:
         confidences: of each entity, how sure the model is of where its box lies, 0..1 (`chain.grammar.box_confidence`);
             None where the backend does not know.
         stages: each stage's answer as the model wrote it.
-        timings_s: seconds per step (`encode`, then the stages) of the batch that held the image.
+        timings_s: seconds per step (`encode`, then the stages) of the batch that held the image; of this image alone,
+            waiting included, where each goes at its own pace.
+        num_timed: images that the timings cover.
+        dropped: by stage, what looked like a box in its answer and was none.
+        error: why the image was given up, the rest being what was known by then; empty for a good one.
     """
 
     caption: str
@@ -48,6 +47,9 @@ class ChainResult:
     confidences: tuple[float | None, ...]
     stages: dict[str, str]
     timings_s: dict[str, float]
+    num_timed: int = 1
+    dropped: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    error: str = ""
 
 
 class Captioner:
@@ -56,14 +58,14 @@ class Captioner:
     Args:
         backend: runs the model.
         mode: the stages to go through.
-        batch_size: images in flight.
+        batch_size: images in flight, where they go from stage to stage together.
         same_tag_max_iou: see `merge_answer`.
         has_own_boxes: captions place their boxes themselves; the entities are read from them, not from the stages.
     """
 
     def __init__(
         self,
-        backend: Backend[Any],
+        backend: Backend[Any] | RollingBackend,
         *,
         mode: ChainMode = "chain",
         batch_size: int = 16,
@@ -79,44 +81,79 @@ class Captioner:
 
     def caption(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
         """Captions (H, W, 3) uint8 images; the same images give the same captions."""
-        results: list[ChainResult] = []
-        for start in range(0, len(images), self.batch_size):
-            results += self._caption_batch(images[start : start + self.batch_size])
-        return results
+        found = dict(self.caption_each(images))
+        return [found[place] for place in range(len(images))]
 
-    def _caption_batch(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
-        started = time.perf_counter()
-        encoded = self.backend.encode(images)
-        timings_s = {"encode": time.perf_counter() - started}
-        states = [ChainState() for _ in images]
+    def caption_each(self, images: Iterable[np.ndarray]) -> Iterator[tuple[int, ChainResult]]:
+        """Captions with the places of their images, as they are done; images are taken when there is room for them."""
+        if isinstance(self.backend, RollingBackend):
+            yield from self._caption_rolling(self.backend, images)
+            return
+        left, place = iter(images), 0
+        while batch := list(islice(left, self.batch_size)):
+            yield from enumerate(self._caption_batch(self.backend, batch), start=place)
+            place += len(batch)
+
+    def _caption_rolling(
+        self, backend: RollingBackend, images: Iterable[np.ndarray]
+    ) -> Iterator[tuple[int, ChainResult]]:
+        """Each image at its own pace."""
+        walks: dict[int, Walk] = {}
+        timings: dict[int, _Stopwatch] = {}
+
+        def openings() -> Iterator[Opening]:
+            for place, image in enumerate(images):
+                walks[place], timings[place] = self._walk(backend.codec(image)), _Stopwatch()
+                yield image, _question(place, walks[place])
+
+        def follow(place: int, answer: Answer) -> Question | None:
+            walk = walks[place]
+            timings[place].stop(str(walk.stage))
+            walk.take(answer)
+            return _question(place, walk) if walk.stage else None
+
+        for place in backend.converse(openings(), follow=follow):
+            if place in walks and walks[place].stage is None:
+                timings_s = timings.pop(place).timings_s
+                yield place, _result(walks.pop(place), timings_s=timings_s, has_own_boxes=self.has_own_boxes)
+
+    def _caption_batch(self, backend: Backend[Any], images: Sequence[np.ndarray]) -> list[ChainResult]:
+        """All images through one stage, then through the next."""
+        watch = _Stopwatch()
+        encoded = backend.encode(images)
+        watch.stop("encode")
+        walks = [self._walk(codec) for codec in encoded.codecs]
         for stage in STAGES_OF_MODE[self.mode]:
-            started = time.perf_counter()
-            states = self._run_stage(stage, states, encoded=encoded)
-            timings_s[stage] = time.perf_counter() - started
-        if STAGES[STAGES_OF_MODE[self.mode][-1]].gives != "caption":
-            states = [replace(state, caption=list_instances(state.instances)) for state in states]
-        return [_result(state, timings_s=timings_s, has_own_boxes=self.has_own_boxes) for state in states]
-
-    def _run_stage(self, stage: StageName, states: Sequence[ChainState], *, encoded: EncodedImages) -> list[ChainState]:
-        """Asks a stage of every image; one that has nothing to ask about (no boxes to tag) answers nothing."""
-        questions = [
-            Question(image=index, stage=stage, state=state)
-            for index, state in enumerate(states)
-            if stage != "tag" or state.boxes
-        ]
-        answers = dict.fromkeys(range(len(states)), Answer())
-        written = self.backend.answer(encoded, questions)
-        answers |= {question.image: answer for question, answer in zip(questions, written, strict=True)}
+            asked = [place for place, walk in enumerate(walks) if walk.stage == stage]
+            answers = backend.answer(encoded, [_question(place, walks[place]) for place in asked])
+            for place, answer in zip(asked, answers, strict=True):
+                walks[place].take(answer)
+            watch.stop(stage)
         return [
-            merge_answer(
-                stage,
-                replace(state, confidence=state.confidence | answers[index].confidence),
-                answers[index].text,
-                codec=encoded.codecs[index],
-                same_tag_max_iou=self.same_tag_max_iou,
-            )
-            for index, state in enumerate(states)
+            _result(walk, timings_s=watch.timings_s, has_own_boxes=self.has_own_boxes, num_timed=len(walks))
+            for walk in walks
         ]
+
+    def _walk(self, codec: Codec) -> Walk:
+        return Walk(self.mode, codec=codec, same_tag_max_iou=self.same_tag_max_iou)
+
+
+class _Stopwatch:
+    """Seconds by name, each since the one before."""
+
+    def __init__(self) -> None:
+        self.timings_s: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        now = time.perf_counter()
+        self.timings_s[name] = now - self._since
+        self._since = now
+
+
+def _question(place: int, walk: Walk) -> Question:
+    assert walk.stage is not None
+    return Question(image=place, stage=walk.stage, state=walk.state)
 
 
 def load_captioner(
@@ -151,88 +188,8 @@ def load_captioner(
     )
 
 
-def caption_folder(config: CaptionConfig, *, on_progress: Progress | None = None) -> "CaptionSummary":
-    """Captions the images of a file or folder and writes what it finds to `config.out`; goes on where it stopped.
-
-    Args:
-        config: checkpoint, images, output folder.
-        on_progress: called with what is done, how many, of how many.
-
-    Raises:
-        UsageError: no checkpoint, no images or none that can be decoded, or captions of other settings in the folder.
-        StoppedError: the disk is full.
-    """
-    from pancap.chain import output
-    from pancap.chain.sources import find_images, read_batches
-
-    files = find_images(config.images, limit=config.limit)
-    if config.num_threads is not None:
-        import torch
-
-        torch.set_num_threads(config.num_threads)
-    captioner = load_captioner(
-        config.checkpoint, batch_size=config.batch_size, mode=config.mode, decoding=config.decoding
-    )
-    records: dict[str, dict[str, Any]] = {}
-    refused, stage_seconds, num_done = [], dict[str, float](), 0
-    with output.output_folder(config.out) as folder:
-        before = output.open_records(folder, run=_describe(config, captioner), overwrite=config.overwrite)
-        with (folder / output.RECORDS_FILE).open("a", encoding="utf-8") as lines:
-            for batch in read_batches(files, batch_size=config.batch_size):
-                refused += [(image.file.name, image.refused) for image in batch if image.rgb is None]
-                good = [(image, image.rgb) for image in batch if image.rgb is not None]
-                known = {image.file.name for image, _ in good if _is_record_of(before.get(image.file.name), image)}
-                new = [(image, rgb) for image, rgb in good if image.file.name not in known]
-                results = iter(captioner.caption([rgb for _, rgb in new]))
-                for image, rgb in good:
-                    name = image.file.name
-                    if name in known:
-                        records[name] = before[name]
-                    else:
-                        records[name] = output.record_of(image, next(results))
-                        output.write_record(lines, records[name])
-                    if config.draw:
-                        output.write_overlay(folder, records[name], rgb)
-                timings = records[new[0][0].file.name]["timings_s"] if new else {}
-                for stage, seconds in timings.items():
-                    stage_seconds[stage] = round(stage_seconds.get(stage, 0.0) + seconds, 3)
-                num_done += len(batch)
-                if on_progress:
-                    on_progress("captions", num_done, len(files))
-        if not records:
-            name, reason = refused[0]
-            raise UsageError(f"none of {len(files)} images can be read ({name}: {reason}); give other images")
-        output.write_records(folder, list(records.values()))
-        output.write_captions(folder, list(records.values()))
-    return output.CaptionSummary(
-        out=str(config.out),
-        num_images=len(records),
-        num_resumed=sum(records[name] is record for name, record in before.items() if name in records),
-        refused=tuple(refused),
-        num_entities=sum(len(record["entities"]) for record in records.values()),
-        num_words=sum(len(record["caption"].split()) for record in records.values()),
-        seconds=round(sum(stage_seconds.values()), 3),
-        stage_seconds=stage_seconds,
-    )
-
-
-def _describe(config: CaptionConfig, captioner: Captioner) -> dict[str, Any]:
-    """What decides the captions of an image."""
-    from pancap.chain.model import META_FILE, WEIGHTS_FILE, checkpoint_folder
-
-    folder = checkpoint_folder(config.checkpoint)
-    digest = hashlib.sha256((folder / META_FILE).read_bytes())
-    with (folder / WEIGHTS_FILE).open("rb") as weights:
-        digest.update(hashlib.file_digest(weights, "sha256").digest())
-    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items()}
-    return {"kind": "captions", "checkpoint": digest.hexdigest()[:16], "mode": captioner.mode, **decoding}
-
-
-def _is_record_of(record: dict[str, Any] | None, image: "ReadImage") -> bool:
-    return record is not None and record["image_id"] == image.image_id
-
-
-def _result(state: ChainState, *, timings_s: dict[str, float], has_own_boxes: bool) -> ChainResult:
+def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool, num_timed: int = 1) -> ChainResult:
+    state = walk.state
     found = [(instance.tag, instance.box) for instance in state.instances]
     confidence = state.confidence
     if not found or has_own_boxes:  # the boxes are those of the caption, three decimals each
@@ -244,6 +201,9 @@ def _result(state: ChainState, *, timings_s: dict[str, float], has_own_boxes: bo
         confidences=tuple(confidence.get(box) for _, box in found),
         stages=dict(state.answers),
         timings_s=dict(timings_s),
+        num_timed=num_timed,
+        dropped=walk.dropped,
+        error=walk.error,
     )
 
 

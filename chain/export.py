@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pancap.chain.model import WEIGHTS_FILE, Checkpoint
+from pancap.chain.model import Checkpoint
+from pancap.chain.shards import WEIGHTS_FILE
 from pancap.chain.tokenizer import IMAGE
 
 if TYPE_CHECKING:

@@ -1,24 +1,29 @@
 """From an RGB image to the vision tower's input: one way for training, captioning and serving."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
 
+Resample = Literal["bilinear", "bicubic"]
+
+# PIL's numbers, which transformers writes too.
+RESAMPLE_CODES: dict[Resample, int] = {"bilinear": 2, "bicubic": 3}
 # CLIP's channel statistics; the mean is also the colour of the padding, as in LLaVA.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def to_square(rgb: np.ndarray, *, image_px: int) -> np.ndarray:
-    """Pads to a square with CLIP's mean colour and resizes (bilinear, anti-aliased).
+def to_square(rgb: np.ndarray, *, image_px: int, resample: Resample = "bilinear") -> np.ndarray:
+    """Pads to a square with CLIP's mean colour and resizes (anti-aliased).
 
     Args:
         rgb: (H, W, 3) uint8.
         image_px: side of the result.
+        resample: how it is resized: chains trained here take `bilinear`, CLIP and so LLaVA `bicubic`.
 
     Returns:
         (image_px, image_px, 3) uint8.
@@ -40,7 +45,7 @@ def to_square(rgb: np.ndarray, *, image_px: int) -> np.ndarray:
         rgb = square
     if side == image_px:
         return rgb
-    return np.asarray(Image.fromarray(rgb).resize((image_px, image_px), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(rgb).resize((image_px, image_px), Image.Resampling[resample.upper()]))
 
 
 def normalize(squares: np.ndarray) -> "torch.Tensor":
@@ -53,19 +58,19 @@ def normalize(squares: np.ndarray) -> "torch.Tensor":
     return scaled.sub_(mean).div_(std).contiguous()
 
 
-def to_pixels(images: Sequence[np.ndarray], *, image_px: int) -> "torch.Tensor":
+def to_pixels(images: Sequence[np.ndarray], *, image_px: int, resample: Resample = "bilinear") -> "torch.Tensor":
     """RGB images of any size as the vision tower's input, (N, 3, image_px, image_px) float32."""
-    return normalize(np.stack([to_square(image, image_px=image_px) for image in images]))
+    return normalize(np.stack([to_square(image, image_px=image_px, resample=resample) for image in images]))
 
 
-def preprocessor_config(image_px: int) -> dict[str, object]:
+def preprocessor_config(image_px: int, *, resample: Resample = "bilinear") -> dict[str, object]:
     """The same steps in transformers' terms (preprocessor_config.json of a checkpoint)."""
     return {
         "image_processor_type": "LlavaImageProcessor",
         "do_pad": True,
         "do_resize": True,
         "size": {"shortest_edge": image_px},
-        "resample": 2,
+        "resample": RESAMPLE_CODES[resample],
         "do_center_crop": True,
         "crop_size": {"height": image_px, "width": image_px},
         "do_rescale": True,

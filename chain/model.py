@@ -1,7 +1,6 @@
 """The chain's model: transformers' LLaVA, its checkpoints on disk, nothing of our own in the forward pass."""
 
 import dataclasses
-import errno
 import json
 import math
 from collections.abc import Mapping
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pancap.chain.config import ChainMode, Coordinates, ModelConfig
-from pancap.chain.images import preprocessor_config
+from pancap.chain.images import RESAMPLE_CODES, Resample, preprocessor_config
+from pancap.chain.layouts import LAYOUTS, LayoutName
+from pancap.chain.shards import weight_files, write_weights
 from pancap.chain.tokenizer import encode_prefix, token_ids
 from pancap.configs import UsageError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 META_FILE = "pancap.json"
 META_FORMAT = 1
-WEIGHTS_FILE = "model.safetensors"
 INIT_STD = 0.02
 POSITION_STD = 0.5
 StorageType = Literal["float32", "float16", "bfloat16"]
@@ -33,6 +33,8 @@ class CheckpointMeta:
     Args:
         coordinates: how its boxes are spelled.
         mode: the stages it was trained for.
+        layout: the texts around image, prompt and answer.
+        resample: how images are resized.
         refines_boxes: its tag stage was trained to correct the boxes it is given.
         refines_captions: its caption stage was trained on wrong instances, and places every box itself.
         provenance: JSON-ready facts: data, steps, seed, versions, scores.
@@ -40,6 +42,8 @@ class CheckpointMeta:
 
     coordinates: Coordinates
     mode: ChainMode
+    layout: LayoutName = "plain"
+    resample: Resample = "bilinear"
     refines_boxes: bool = False
     refines_captions: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Checkpoint:
     @property
     def prefix_ids(self) -> list[int]:
         """Ids of the prefix that all stages share."""
-        return encode_prefix(self.tokenizer, num_image_tokens=num_image_tokens(self.model))
+        return encode_prefix(self.tokenizer, num_image_tokens=num_image_tokens(self.model), layout=self.meta.layout)
 
 
 def build_model(
@@ -168,6 +172,8 @@ def save_checkpoint(
 ) -> Path:
     """Writes a checkpoint as a Hugging Face folder plus pancap.json (written last: its presence means complete).
 
+    A head that shares its weights with the embeddings is not written.
+
     Args:
         model: any dtype.
         tokenizer: the one it was built with.
@@ -176,43 +182,49 @@ def save_checkpoint(
         storage: dtype of the file; half of float32's size is enough for a finished model.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / META_FILE).unlink(missing_ok=True)
     dtype = getattr(torch, storage)
     weights = {
-        name: value.detach().to("cpu", dtype).contiguous()
+        name: value.detach()
         for name, value in model.state_dict().items()
-        if name != "lm_head.weight" and value.is_floating_point()
+        if value.is_floating_point() and not (name == "lm_head.weight" and model.config.tie_word_embeddings)
     }
-    try:
-        save_file(weights, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(errno.EIO, str(error), str(folder / WEIGHTS_FILE)) from error
+    write_weights(
+        folder,
+        sizes={name: value.numel() * dtype.itemsize for name, value in weights.items()},
+        read=lambda name: weights[name].to("cpu", dtype).contiguous(),
+    )
     model.config.architectures = ["LlavaForConditionalGeneration"]
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(
-        json.dumps(preprocessor_config(model.config.vision_config.image_size), indent=2) + "\n"
-    )
-    record = {"format": META_FORMAT, **dataclasses.asdict(meta)}
-    (folder / META_FILE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    processor = preprocessor_config(model.config.vision_config.image_size, resample=meta.resample)
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
+    write_meta(folder, meta)
     return folder
 
 
-def load_checkpoint(directory: str | Path) -> Checkpoint:
-    """Reads a checkpoint in float32, in evaluation mode. Only safetensors are read, and no code of the checkpoint.
+def write_meta(folder: Path, meta: CheckpointMeta) -> None:
+    """Writes pancap.json, which makes a folder a checkpoint."""
+    record = {"format": META_FORMAT, **dataclasses.asdict(meta)}
+    (folder / META_FILE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+
+def load_checkpoint(directory: str | Path, *, dtype: StorageType = "float32") -> Checkpoint:
+    """Reads a checkpoint, in evaluation mode. Only safetensors are read, and no code of the checkpoint.
 
     Args:
         directory: folder, or the name of a shipped checkpoint (`nano`, `nano_one_stage`).
+        dtype: of the model in memory.
 
     Raises:
         UsageError: the folder does not exist, is not a checkpoint of a chain, or is damaged.
     """
+    import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
     folder = checkpoint_folder(directory)
@@ -221,19 +233,24 @@ def load_checkpoint(directory: str | Path) -> Checkpoint:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         token_ids(tokenizer)
-        weights = _read_weights(folder / WEIGHTS_FILE)
-        model = LlavaForConditionalGeneration(config)
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-        model.tie_weights()
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        weight_files(folder)
+        model, found = LlavaForConditionalGeneration.from_pretrained(
+            folder,
+            config=config,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise UsageError(
             f"the checkpoint {folder} cannot be read: {_first_line(error)}; train or copy it again"
         ) from error
-    lost = [name for name in missing if name != "lm_head.weight" and not name.endswith("position_ids")]
-    if lost or unexpected:
-        names = ", ".join([*lost, *unexpected][:3])
+    wrong = sorted([*found["missing_keys"], *found["unexpected_keys"]])
+    if wrong:
         raise UsageError(
-            f"the checkpoint {folder} does not hold this model's weights ({names}); train or copy it again"
+            f"the checkpoint {folder} does not hold this model's weights ({', '.join(wrong[:3])}); "
+            "train or copy it again"
         )
     return Checkpoint(model=model.eval(), tokenizer=tokenizer, meta=meta)
 
@@ -262,28 +279,25 @@ def read_meta(directory: str | Path) -> CheckpointMeta:
         record = json.loads(path.read_text())
         if record["format"] != META_FORMAT or record["coordinates"] not in ("tokens", "text"):
             raise ValueError(f"unknown format {record['format']} or coordinates {record['coordinates']}")
-        if record["mode"] not in get_args(ChainMode):
-            raise ValueError(f"unknown mode {record['mode']}")
+        layout, resample = record.get("layout", "plain"), record.get("resample", "bilinear")
+        for name, value, known in (
+            ("mode", record["mode"], get_args(ChainMode)),
+            ("layout", layout, LAYOUTS),
+            ("resample", resample, RESAMPLE_CODES),
+        ):
+            if value not in known:
+                raise ValueError(f"unknown {name} {value}")
         return CheckpointMeta(
             coordinates=record["coordinates"],
             mode=record["mode"],
+            layout=layout,
+            resample=resample,
             refines_boxes=bool(record.get("refines_boxes", False)),
             refines_captions=bool(record.get("refines_captions", False)),
             provenance=dict(record.get("provenance") or {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read: {_first_line(error)}; train or copy the checkpoint again") from error
-
-
-def _read_weights(path: Path) -> dict[str, "torch.Tensor"]:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return {name: value.to(torch.float32) for name, value in load_file(str(path)).items()}
-    except SafetensorError as error:
-        raise ValueError(f"{path.name}: {error}") from error
 
 
 def _smooth_coordinates(weight: "torch.Tensor", rows: range) -> None:

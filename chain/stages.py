@@ -1,11 +1,7 @@
-"""The four stages as data, and the one text layout that training and inference share.
+"""The four stages as data: what each asks, about what, and what becomes of its answer.
 
-A sequence is a prefix, the same for every stage of an image, and one branch per stage:
-
-    prefix: <s><image>...<image>\\n      (one <image> per patch)
-    branch: {prompt}\\n{answer}</s>
-
-Each fixed prompt is a single token of the chain's own tokenizer, so a branch costs little more than its answer.
+`chain.layouts` says how prompt and answer become a sequence. Each fixed prompt is a single token of the chain's own
+tokenizer, so a branch costs little more than its answer.
 
 Source: the prompts are the interface constants of the released PancapChain (paper section 4 and its appendix); that of
 `inst`, which the two-stage baseline asks, is ours.
@@ -17,7 +13,7 @@ from typing import Literal
 
 from pancap.caption.boxes import Box
 from pancap.caption.formats import sapancap
-from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.boxtokens import BoxCodec, Codec, Instance
 from pancap.chain.config import ChainMode
 
 StageName = Literal["loc", "tag", "disc", "cap", "one_stage", "inst"]
@@ -140,7 +136,7 @@ def prompt_of(stage: StageName, state: ChainState, *, codec: BoxCodec) -> str:
 
 
 def merge_answer(
-    stage: StageName, state: ChainState, answer: str, *, codec: BoxCodec, same_tag_max_iou: float = 1.0
+    stage: StageName, state: ChainState, answer: str, *, codec: Codec, same_tag_max_iou: float = 1.0
 ) -> ChainState:
     """What is known after a stage has answered; never raises, whatever the answer.
 

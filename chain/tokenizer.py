@@ -1,4 +1,7 @@
-"""The chain's tokenizer: byte-level BPE, digits one by one, each fixed prompt and each coordinate one token."""
+"""The chain's tokenizer: byte-level BPE, digits one by one, each fixed prompt and each coordinate one token.
+
+Ids are made and read back here for converted checkpoints too, whose tokenizer is Llama's (`chain.conversion`).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 from pancap.caption.boxes import LETTERBOX_UNITS
 from pancap.chain.boxtokens import without_boxes
 from pancap.chain.config import Coordinates
+from pancap.chain.layouts import LAYOUTS, LayoutName
 from pancap.chain.stages import NO_INSTANCES, STAGES
 
 if TYPE_CHECKING:
@@ -23,14 +27,13 @@ DIGITS_SAMPLE = "[[" + ", ".join("0123456789") + "]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenIds:
-    """The ids that training and decoding need by name; `coordinates` is empty in text form."""
+    """The ids that training and decoding need by name; in text form `coordinates` is empty and `box` may be -1."""
 
     pad: int
     bos: int
     eos: int
     image: int
     box: int
-    newline: int
     coordinates: range
 
 
@@ -92,17 +95,21 @@ def token_ids(tokenizer: "PreTrainedTokenizerFast") -> TokenIds:
     Raises:
         ValueError: the tokenizer lacks one of them.
     """
-    pad, bos, eos, image, box = _ids_of(tokenizer, (PAD, BOS, EOS, IMAGE, BOX))
-    first = tokenizer.get_vocab().get("<c0>")
-    return TokenIds(
-        pad=pad,
-        bos=bos,
-        eos=eos,
-        image=image,
-        box=box,
-        newline=encode(tokenizer, "\n")[0],
-        coordinates=range(0) if first is None else range(first, first + NUM_COORDINATES),
-    )
+    vocabulary = tokenizer.get_vocab()
+    first = vocabulary.get("<c0>")
+    found = {
+        "a padding token": tokenizer.pad_token_id,
+        "a begin token": tokenizer.bos_token_id,
+        "an end token": tokenizer.eos_token_id,
+        IMAGE: vocabulary.get(IMAGE),
+        BOX: vocabulary.get(BOX, -1 if first is None else None),
+    }
+    missing = [name for name, token in found.items() if token is None]
+    if missing:
+        raise ValueError(f"a chain's tokenizer needs {', '.join(missing)}; train it with pancap.chain.tokenizer")
+    pad, bos, eos, image, box = found.values()
+    coordinates = range(0) if first is None else range(first, first + NUM_COORDINATES)
+    return TokenIds(pad=pad, bos=bos, eos=eos, image=image, box=box, coordinates=coordinates)
 
 
 def encode(tokenizer: "PreTrainedTokenizerFast", text: str) -> list[int]:
@@ -111,29 +118,31 @@ def encode(tokenizer: "PreTrainedTokenizerFast", text: str) -> list[int]:
 
 
 def decode(tokenizer: "PreTrainedTokenizerFast", ids: Sequence[int]) -> str:
-    """Text of ids, without padding, begin, end and image tokens."""
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    """Text of ids, without padding, begin, end, unknown and image tokens; other added tokens are part of the text."""
+    silent = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id}
+    silent.add(tokenizer.convert_tokens_to_ids(IMAGE))
+    shown = [token for token in ids if token not in silent]
+    return str(tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def encode_prefix(tokenizer: "PreTrainedTokenizerFast", *, num_image_tokens: int) -> list[int]:
-    """Ids of the prefix that all stages of an image share (layout: `chain.stages`)."""
-    named = token_ids(tokenizer)
-    return [named.bos, *[named.image] * num_image_tokens, named.newline]
+def encode_prefix(
+    tokenizer: "PreTrainedTokenizerFast", *, num_image_tokens: int, layout: LayoutName = "plain"
+) -> list[int]:
+    """Ids of the prefix that all stages of an image share."""
+    named, texts = token_ids(tokenizer), LAYOUTS[layout]
+    before, after = (encode(tokenizer, text) if text else [] for text in (texts.before_image, texts.after_image))
+    return [named.bos, *before, *[named.image] * num_image_tokens, *after]
 
 
-def encode_prompt(tokenizer: "PreTrainedTokenizerFast", prompt: str) -> list[int]:
+def encode_prompt(tokenizer: "PreTrainedTokenizerFast", prompt: str, *, layout: LayoutName = "plain") -> list[int]:
     """Ids of a branch up to where the answer begins."""
-    return encode(tokenizer, f"{prompt}\n")
+    texts = LAYOUTS[layout]
+    return encode(tokenizer, f"{texts.before_prompt}{prompt}{texts.after_prompt}")
 
 
-def encode_answer(tokenizer: "PreTrainedTokenizerFast", answer: str) -> list[int]:
-    """Ids of an answer with its end."""
-    return [*encode(tokenizer, answer), int(tokenizer.eos_token_id)]
-
-
-def _ids_of(tokenizer: "PreTrainedTokenizerFast", tokens: Sequence[str]) -> list[int]:
-    vocabulary = tokenizer.get_vocab()
-    missing = [token for token in tokens if token not in vocabulary]
-    if missing:
-        raise ValueError(f"a chain's tokenizer needs {', '.join(missing)}; train it with pancap.chain.tokenizer")
-    return [vocabulary[token] for token in tokens]
+def encode_answer(tokenizer: "PreTrainedTokenizerFast", answer: str, *, layout: LayoutName = "plain") -> list[int]:
+    """Ids of an answer with its end, as they follow those of the prompt."""
+    texts = LAYOUTS[layout]
+    num_before = len(encode(tokenizer, texts.after_prompt))
+    whole = encode(tokenizer, f"{texts.after_prompt}{texts.before_answer}{answer}")
+    return [*whole[num_before:], int(tokenizer.eos_token_id)]

@@ -45,7 +45,8 @@ class TransformersBackend:
 
     def encode(self, images: Sequence[np.ndarray]) -> EncodedBatch:
         """Runs the vision tower and the shared prefix once per image."""
-        prefix = encode_prefix(self.checkpoint, to_pixels(images, image_px=self.checkpoint.image_px))
+        pixels = to_pixels(images, image_px=self.checkpoint.image_px, resample=self.checkpoint.meta.resample)
+        prefix = encode_prefix(self.checkpoint, pixels)
         self.num_images_encoded += len(images)
         codecs = [
             BoxCodec(coordinates=self.coordinates, width=image.shape[1], height=image.shape[0]) for image in images
@@ -62,7 +63,7 @@ class TransformersBackend:
             branches.append(
                 Branch(
                     image=question.image,
-                    prompt_ids=tuple(encode_prompt(tokenizer, prompt)),
+                    prompt_ids=tuple(encode_prompt(tokenizer, prompt, layout=self.checkpoint.meta.layout)),
                     max_new_tokens=self.decoding.max_new_tokens(question.stage),
                     rules=self._rules(question.stage, question.state, codec=codec),
                 )

@@ -7,7 +7,7 @@ from pancap.chain.boxtokens import BoxCodec
 from pancap.chain.grammar import AnswerGrammar, AnswerRules, box_confidence
 from pancap.chain.tokenizer import TokenIds
 
-IDS = TokenIds(pad=0, bos=1, eos=2, image=3, box=10, newline=4, coordinates=range(11, 1012))
+IDS = TokenIds(pad=0, bos=1, eos=2, image=3, box=10, coordinates=range(11, 1012))
 NUM_IDS = 1012
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
 SPANS = st.lists(st.integers(0, 1000), min_size=2, max_size=2, unique=True).map(sorted)
