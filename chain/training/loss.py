@@ -89,13 +89,9 @@ def answer_loss(
         total = boxes.total + _syntax_loss(hidden_B4H, weight_VH, share_B=share_B, coordinates=coordinates, first=first)
         giou = boxes.giou.mean().item()
         sums_G.index_add_(0, stages_M[rows_B4[:, 0]], boxes.ce.sum(dim=1))
-    # Within a kind all tokens weigh alike, which the fused cross-entropy asks for.
-    kind_M = (2 * stages_M + is_copy_M).index_fill(0, rows_B4.flatten(), -1)
-    for kind in kind_M[kind_M >= 0].unique().tolist():
-        is_kind_M = kind_M == kind
-        nll = linear_cross_entropy(hidden_MH, weight_VH, targets_M.where(is_kind_M, -100), reduction="sum")
-        total = total + share_M[is_kind_M][0] * nll
-        sums_G[kind // 2] += nll.detach()
+    nll_M = linear_cross_entropy(hidden_MH, weight_VH, targets_M.index_fill(0, rows_B4.flatten(), -100))
+    total = total + (share_M * nll_M).sum()
+    sums_G.index_add_(0, stages_M, nll_M.detach())
     means_G = sums_G / torch.bincount(stages_M, minlength=len(STAGE_NAMES)).clamp_min(1)
     present = stages_M.unique().tolist()
     return LossParts(total=total, stages={STAGE_NAMES[stage]: means_G[stage].item() for stage in present}, giou=giou)

@@ -48,6 +48,7 @@ class Case:
         copies: calls in a turn.
         num_bytes, num_flops: the least that one call must move and compute.
         is_graphable: whether a CUDA graph can hold a turn.
+        waiting: names of the turns that it cannot hold all the same, because they wait for the GPU.
     """
 
     op: str
@@ -58,6 +59,7 @@ class Case:
     num_bytes: float
     num_flops: float
     is_graphable: bool
+    waiting: tuple[str, ...] = ()
 
 
 class OpBench(Protocol):

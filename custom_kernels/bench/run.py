@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 
 from pancap.custom_kernels.bench.case import Case, Check, OpBench
+from pancap.custom_kernels.bench.peers import versions
 from pancap.custom_kernels.bench.timing import (
     Timing,
     as_graph,
@@ -100,7 +101,7 @@ class KernelsBench:
         if self.note:
             lines.append(f"note: {self.note}")
         columns = ("us", 11), ("20 %", 11), ("80 %", 11), ("GB/s", 8), ("TFLOP/s", 9), ("floor", 7), ("MB", 8), ("x", 7)
-        heading = f"{'peer':<22}{'mode':<7}" + "".join(f"{name:>{size}}" for name, size in columns)
+        heading = f"{'peer':<24}{'mode':<7}" + "".join(f"{name:>{size}}" for name, size in columns)
         last = None
         for row in self.rows:
             if (row.op, row.shape, row.dtype) != last:
@@ -108,7 +109,7 @@ class KernelsBench:
                 lines += ["", f"{row.op}  {row.shape}  {row.dtype}", heading]
             memory = "-" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.1f}"
             lines.append(
-                f"{row.peer:<22}{row.mode:<7}{row.timing.median_us:>11.1f}{row.timing.low_us:>11.1f}"
+                f"{row.peer:<24}{row.mode:<7}{row.timing.median_us:>11.1f}{row.timing.low_us:>11.1f}"
                 f"{row.timing.high_us:>11.1f}{row.gb_per_s:>8.0f}{row.tflop_per_s:>9.2f}{row.share:>7.0%}"
                 f"{memory:>8}{row.speedup:>7.2f}"
             )
@@ -165,7 +166,7 @@ def _measure(case: Case, *, device: torch.device, rounds: int, bandwidth: float,
     if device.type == "cuda" and case.is_graphable:
         for run in turns.values():
             run()
-        modes["graph"] = {name: as_graph(run) for name, run in turns.items()}
+        modes["graph"] = {name: as_graph(run) for name, run in turns.items() if name not in case.waiting}
     floor_s = max(case.num_bytes / bandwidth, case.num_flops / rate)
     rows = []
     for mode, peers in modes.items():
@@ -196,22 +197,13 @@ def _describe(device: torch.device, *, bandwidth: float, rate: float) -> dict[st
     return {
         "device": name,
         "torch": torch.__version__,
-        "triton": _triton_version(),
+        **versions(),
         "python": platform.python_version(),
         "commit": _commit(),
         "copy_gb_per_s": round(bandwidth / 1e9, 1),
         "matrix_tflop_per_s": round(rate / 1e12, 2),
         "command": "python -m pancap.custom_kernels.bench",
     }
-
-
-def _triton_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("triton")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _commit() -> str:

@@ -19,6 +19,7 @@ from pancap.custom_kernels.bench.case import (
     relative_error,
     turn,
 )
+from pancap.custom_kernels.bench.peers import cross_entropies
 from pancap.custom_kernels.box_decode.function import BoxDecode, box_decode, box_decode_joint
 from pancap.custom_kernels.box_decode.module import BoxDecoder
 
@@ -93,6 +94,10 @@ def cases(device: torch.device) -> Iterator[Case]:
         for name, function in compiled(_plain, device).items():
             turns[name] = turn(function, sliced)
         turns["full head, argmax"] = turn(_full_head, fulls)
+        log_probs = {f"{name}, log-prob": peer for name, peer in cross_entropies(device, reduction="none").items()}
+        for name, peer in log_probs.items():
+            # Less work: of a bin that is known, without bounds; no choice, no expectation, no spread, no embedding.
+            turns[name] = turn(peer, [(h, head[:_VALUES], lower) for h, head in zip(hidden, heads, strict=True)])
         yield Case(
             op="box_decode",
             shape=f"N={num_rows} K={_VALUES} H={width}",
@@ -103,6 +108,7 @@ def cases(device: torch.device) -> Iterator[Case]:
             num_bytes=weight_bytes + 3 * num_rows * width * size,
             num_flops=2 * num_rows * _VALUES * width,
             is_graphable=True,
+            waiting=tuple(log_probs),
         )
 
 

@@ -20,9 +20,9 @@ from pancap.custom_kernels.bench.case import (
     relative_error,
     turn,
 )
+from pancap.custom_kernels.bench.peers import cross_entropies
 from pancap.custom_kernels.box_loss.function import box_loss
 from pancap.custom_kernels.box_loss.reference import expected_giou
-from pancap.custom_kernels.linear_cross_entropy.function import has_liger, linear_cross_entropy
 
 _VALUES, _WIDTH = 1001, 5120
 
@@ -76,8 +76,10 @@ def cases(device: torch.device) -> Iterator[Case]:
         turns = {"pancap": turn(_ours, inputs), "torch eager": turn(_step(_plain), inputs)}
         for name, function in compiled(_plain, device).items():
             turns[name] = turn(_step(function), inputs)
-        if is_gpu and has_liger():
-            turns["Liger, CE alone"] = turn(_step(_liger), inputs)
+        for name, peer in cross_entropies(device, reduction="mean").items():
+            # Less work: no GIoU, no L1.
+            rows = [(hidden.flatten(0, 1), weight, targets.flatten()) for hidden, weight, targets in inputs]
+            turns[f"{name}, CE alone"] = turn(_step(peer), rows)
         yield Case(
             op="box_loss",
             shape=f"M={num_boxes} ({4 * num_boxes} rows) K={_VALUES} H={width}, forward and backward",
@@ -126,11 +128,6 @@ def _step(loss: Callable[..., torch.Tensor]) -> Callable[..., tuple[torch.Tensor
         return torch.autograd.grad(loss(hidden, weight, targets), (hidden, weight))
 
     return run
-
-
-def _liger(hidden_M4H: torch.Tensor, weight_KH: torch.Tensor, targets_M4: torch.Tensor) -> torch.Tensor:
-    """Less work: no GIoU, no L1."""
-    return linear_cross_entropy(hidden_M4H.flatten(0, 1), weight_KH, targets_M4.flatten(), backend="liger")
 
 
 def _plain(hidden_M4H: torch.Tensor, weight_KH: torch.Tensor, targets_M4: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from pancap.custom_kernels.bench.case import Case, Check, kernel_backend, poisoned, turn
+from pancap.custom_kernels.bench.peers import torchvision_op
 from pancap.custom_kernels.nms.function import nms
 
 
@@ -39,13 +40,8 @@ def cases(device: torch.device) -> Iterator[Case]:
             "pancap": turn(lambda b, s: nms(b, s, max_iou=0.7), [(boxes, scores)]),
             "torch reference": turn(lambda b, s: nms(b, s, max_iou=0.7, backend="torch"), [(boxes, scores)]),
         }
-        if device.type == "cuda":
-            try:
-                from torchvision.ops import nms as peer
-            except (ImportError, RuntimeError):
-                pass
-            else:
-                turns["torchvision"] = turn(lambda b, s, peer=peer: peer(b, s, 0.7), [(boxes, scores)])
+        for name, peer in torchvision_op("nms", device).items():
+            turns[name] = turn(peer, [(boxes, scores, 0.7)])
         yield Case(
             op="nms",
             shape=f"N={num_boxes}",

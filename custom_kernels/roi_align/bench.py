@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pancap.custom_kernels.bench.case import Case, Check, kernel_backend, limit_for, poisoned, relative_error, turn
+from pancap.custom_kernels.bench.peers import torchvision_op
 from pancap.custom_kernels.roi_align.function import roi_align
 
 _SIZE = (7, 7)
@@ -58,14 +59,8 @@ def cases(device: torch.device) -> Iterator[Case]:
             lambda f, r: roi_align(f, r, output_size=_SIZE, spatial_scale=0.25, backend="torch"), [(features, regions)]
         ),
     }
-    if is_gpu:
-        try:
-            from torchvision.ops import roi_align as peer
-        except (ImportError, RuntimeError):
-            pass
-        else:
-            dense = features.contiguous()
-            turns["torchvision"] = turn(lambda f, r: peer(f, r, _SIZE, 0.25, -1, True), [(dense, regions)])
+    for name, peer in torchvision_op("roi_align", device).items():
+        turns[name] = turn(peer, [(features.contiguous(), regions, _SIZE, 0.25, -1, True)])
     yield Case(
         op="roi_align",
         shape=f"C={channels} {height} x {width}, R={num_regions}, 7 x 7, adaptive",

@@ -17,6 +17,7 @@ from pancap.chain.training.step import build_step, step_loss
 from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
 from pancap.chain.training.vision import giou
 from pancap.chain.tuples import read_training_images
+from pancap.custom_kernels.linear_cross_entropy import linear_cross_entropy
 
 TINY = ModelConfig(
     image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
@@ -187,6 +188,40 @@ def test_with_every_box_asked_for_syntax_the_loss_is_that_of_whole_logits(monkey
     assert half.total < found.total
     assert plain.giou is None and found.giou is not None
     assert plain.stages["loc"] > found.stages["loc"]
+
+
+def test_one_reading_of_the_head_weighs_words_of_all_stages(monkeypatch):
+    """Words of equal weight once shared a call of the fused cross-entropy: the head was read for every stage, and for
+    what a stage copied, and a gradient of its size made each time."""
+    reads = []
+
+    def count(*args, **kwargs):
+        reads.append(args)
+        return linear_cross_entropy(*args, **kwargs)
+
+    monkeypatch.setattr("pancap.custom_kernels.linear_cross_entropy.linear_cross_entropy", count)
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(0, 60, (40,), generator=generator)
+    stages = torch.arange(40) // 10
+    wide = [torch.randn(*size, generator=generator).double().requires_grad_() for size in ((40, 16), (60, 16))]
+    leaves = [leaf.detach().float().requires_grad_() for leaf in wide]
+    config = LossConfig(loc=2.0, tag=0.7, disc=0.4, cap=1.3, copied_coordinates=0.2, box=BoxLossConfig(weight=0.0))
+    found = answer_loss(*leaves, targets_M=targets, stages_M=stages, coordinates=range(45, 60), config=config)
+    assert len(reads) == 1
+
+    nll = torch.nn.functional.cross_entropy(wide[0] @ wide[1].T, targets, reduction="none")
+    total = 0.0
+    for name in ("loc", "tag", "disc", "cap"):
+        of_stage = stages == STAGE_NAMES.index(name)
+        is_copy = (targets >= 45) if name in loss_module.COPIED_STAGES else torch.zeros(40, dtype=torch.bool)
+        use = torch.where(is_copy, 0.2, 1.0).double()[of_stage]
+        total = total + getattr(config, name) * (use * nll[of_stage]).sum() / use.sum()
+        assert found.stages[name] == pytest.approx(nll[of_stage].mean().item(), rel=1e-5)
+    assert found.total.item() == pytest.approx(total.item(), rel=1e-5)
+    for ours, theirs in zip(
+        *(torch.autograd.grad(t, of) for t, of in ((found.total, leaves), (total, wide))), strict=True
+    ):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_one_box_in_eight_is_asked_for_syntax_and_stands_for_the_others(monkeypatch):

@@ -15,22 +15,23 @@ def inputs():
     return hidden, weight, targets
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_loss_and_gradients_are_those_over_all_rows(reduction):
+def test_tokens_of_any_weights_pull_as_they_would_over_all_rows():
     hidden, weight, targets = inputs()
-    bias = torch.linspace(-1, 1, 11, dtype=torch.float64)
-    found = linear_cross_entropy(hidden, weight, targets, bias_V=bias, reduction=reduction)
-    expected = torch.nn.functional.cross_entropy(hidden @ weight.T + bias, targets, reduction=reduction)
+    bias = torch.linspace(-1, 1, 11, dtype=torch.float64, requires_grad=True)
+    weights = torch.linspace(0, 2, 9, dtype=torch.float64)
+    found = linear_cross_entropy(hidden, weight, targets, bias_V=bias)
+    expected = torch.nn.functional.cross_entropy(hidden @ weight.T + bias, targets, reduction="none")
     torch.testing.assert_close(found, expected)
-    ours, theirs = (torch.autograd.grad(loss, [hidden, weight]) for loss in (found, expected))
+    leaves = [hidden, weight, bias]
+    ours, theirs = (torch.autograd.grad((weights * nll).sum(), leaves) for nll in (found, expected))
     torch.testing.assert_close(ours, theirs)
 
 
 def test_nothing_supervised_costs_nothing():
     hidden, weight, targets = inputs()
     loss = linear_cross_entropy(hidden, weight, torch.full_like(targets, -100))
-    assert loss == 0
-    assert torch.autograd.grad(loss, hidden)[0].abs().sum() == 0
+    assert loss.tolist() == [0.0] * 9
+    assert torch.autograd.grad(loss.sum(), hidden)[0].abs().sum() == 0
 
 
 def test_half_precision_is_summed_in_float32():
@@ -54,8 +55,23 @@ def test_liger_gets_the_supervised_rows(monkeypatch):
     monkeypatch.setitem(sys.modules, "liger_kernel.transformers.functional", module)
     monkeypatch.setattr(function, "has_liger", lambda: True)
     loss = linear_cross_entropy(hidden, weight, targets, backend="liger")
-    assert seen == [((5, 5), [3, 10, 0, 7, 1], None, "sum")]
+    assert seen == [((5, 5), [3, 10, 0, 7, 1], None, "none")]
     torch.testing.assert_close(loss, linear_cross_entropy(hidden, weight, targets, backend="torch"))
+
+
+@pytest.mark.parametrize(("found", "is_fit"), [("0.8.1", False), ("0.8.2", True), ("0.10.0.dev3", True), (None, False)])
+def test_a_liger_that_weighs_tokens_wrongly_counts_as_none(found, is_fit, monkeypatch):
+    """Up to 0.8.1 its unreduced loss scaled every gradient by the first token's weight, and said nothing."""
+
+    def version(name):
+        if found is None:
+            raise function.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(function, "version", version)
+    function.has_liger.cache_clear()
+    assert function.has_liger() is is_fit
+    function.has_liger.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +79,8 @@ def test_liger_gets_the_supervised_rows(monkeypatch):
     [
         ({"weight_VH": torch.zeros(11, 4)}, r"need hidden \(N, H\)"),
         ({"targets_N": torch.zeros(3, dtype=torch.int64)}, r"targets_N must be \(9,\)"),
-        ({"reduction": "none"}, "reduction must be mean or sum"),
         ({"backend": "triton"}, "backend must be auto, liger or torch"),
-        ({"backend": "liger"}, "needs the liger-kernel package"),
+        ({"backend": "liger"}, "needs liger-kernel 0.8.2 or later"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message, monkeypatch):
