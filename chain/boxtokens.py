@@ -9,6 +9,7 @@ Inside they stand in the frame that the vision tower sees, so that a coordinate 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from pancap.caption.boxes import Box
 from pancap.caption.formats import asmv2, sapancap
@@ -27,6 +28,34 @@ class Instance:
 
     tag: str
     box: Box
+
+
+class Codec(Protocol):
+    """How boxes stand in the text of one model, for images of one size; no reader raises, whatever the text."""
+
+    def render_boxes(self, boxes: Iterable[Box]) -> str:
+        """A list of boxes as model text."""
+        ...
+
+    def render_instances(self, instances: Iterable[Instance]) -> str:
+        """A list of tags with boxes as model text."""
+        ...
+
+    def parse_boxes(self, text: str) -> tuple[Box, ...]:
+        """The boxes of such a list."""
+        ...
+
+    def parse_instances(self, text: str) -> tuple[Instance, ...]:
+        """The tags with boxes of such a list."""
+        ...
+
+    def from_model(self, text: str) -> str:
+        """Model text as a caption in SA-Pancap form."""
+        ...
+
+    def dropped(self, text: str) -> tuple[str, ...]:
+        """`reason: text` of what looked like a box and was none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +130,11 @@ class BoxCodec:
         """Model text as a caption in SA-Pancap form; malformed boxes are left out. Never raises."""
         parsed = asmv2.parse(self._as_asmv2(text, after=""), width=self.width, height=self.height)
         return sapancap.render(parsed.segments).strip()
+
+    def dropped(self, text: str) -> tuple[str, ...]:
+        """`reason: text` of what looked like a box and was none; coordinate tokens respelled as digits."""
+        parsed = asmv2.parse(self._as_asmv2(text, after=""), width=self.width, height=self.height)
+        return tuple(map(str, parsed.dropped))
 
     def _as_asmv2(self, text: str, *, after: str) -> str:
         """Coordinate tokens respelled as ASMv2 digits, with `after` behind each box; loose tokens as unclosed boxes."""

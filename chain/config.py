@@ -1,9 +1,12 @@
 """Configuration of the chain's model and of captioning with it (training has its own, in `chain/training`)."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pancap.llm.config import EndpointConfig, VllmConfig
 
 Coordinates = Literal["tokens", "text"]
+PromptSet = Literal["A", "B", "C"]
 ChainMode = Literal["chain", "loc_tag_cap", "two_stage", "one_stage", "instances"]
 
 
@@ -77,6 +80,11 @@ class DecodingConfig:
     """With constraints: a caption ends only when it names every box that the stages before it found."""
     repeat_window: int = 40
     """Longest repeated token sequence that stops a runaway answer (after its third copy)."""
+    enable_drafts: bool = True
+    """Known boxes and literals are offered as drafts, several tokens a step; the answers stay the same. Backend
+    transformers alone."""
+    draft_ngram: int = 3
+    """With drafts: longest run of tokens of prompt and answer whose continuation is offered too; 0 for none."""
 
     def __post_init__(self) -> None:
         """Refuses limits below one token."""
@@ -86,6 +94,8 @@ class DecodingConfig:
                 raise ValueError(f"max_new_tokens_{name} must be >= 1, got {value}; set a positive number")
         if not 0 < self.same_tag_max_iou <= 1:
             raise ValueError(f"same_tag_max_iou must be in 0..1, got {self.same_tag_max_iou}; 1 keeps all")
+        if self.draft_ngram < 0:
+            raise ValueError(f"draft_ngram must be >= 0, got {self.draft_ngram}; 0 turns it off")
 
     def max_new_tokens(self, stage: str) -> int:
         """Longest answer of a stage, in tokens."""
@@ -94,19 +104,54 @@ class DecodingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptingConfig:
+    """How a model is asked that has no pancap.json: for backends vllm, ray and openai."""
+
+    prompts: Literal["trained", "A", "B", "C"] = "trained"
+    """`trained`: the chain's own, for a model that learned them. For all others `A` (one question), `B` (the same with
+    an example) or `C` (the stages as questions of their own)."""
+    boxes: Literal["text", "tokens", "fractions", "thousandths", "thousandths_yx", "pixels"] = "text"
+    """How the model writes a box: `text` or `tokens` with trained prompts, as its training says; otherwise the frame
+    that it knows: fractions or thousandths of the image (`_yx`: y first), or pixels of the picture that it is sent."""
+    system: str = ""
+    """System message; empty for none."""
+    max_pixels: int = 4_000_000
+    """Larger pictures are made smaller before they are sent."""
+    multiple_px: int = 1
+    """Sides of the picture that is sent are multiples of this: what the model's own resizing keeps, so that pixels mean
+    the same to both (28 for Qwen2.5-VL)."""
+
+    def __post_init__(self) -> None:
+        """Refuses prompts and boxes that do not go together, and sizes below one."""
+        if (self.prompts == "trained") != (self.boxes in ("text", "tokens")):
+            raise ValueError(
+                f"prompting.boxes={self.boxes} does not go with prompting.prompts={self.prompts}; trained prompts take "
+                "text or tokens, A, B and C take fractions, thousandths, thousandths_yx or pixels"
+            )
+        for name in ("max_pixels", "multiple_px"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"prompting.{name} must be >= 1, got {getattr(self, name)}; set a positive number")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaptionConfig:
     """One captioning run: images in, captions out."""
 
     checkpoint: str
-    """Checkpoint folder of a chain."""
-    images: str
-    """An image file, a folder of images, or a Scenes folder."""
+    """Checkpoint folder of a chain; with backends vllm and ray also another model's folder or hub name, with openai the
+    name that the endpoint knows."""
+    images: Any
+    """An image file, a folder of images, a Scenes folder, or a list of such."""
     out: str = "captions"
-    """Folder that receives captions.json (SA-Pancap form) and captions.jsonl (everything)."""
+    """Folder that receives captions.json (SA-Pancap form), captions.jsonl (everything) and errors.jsonl."""
+    backend: Literal["transformers", "vllm", "ray", "openai"] = "transformers"
+    """`transformers` or `vllm` in this process, `ray` for vLLM on Ray Data, `openai` for any such endpoint."""
     mode: Literal["checkpoint", "chain", "loc_tag_cap", "two_stage", "one_stage", "instances"] = "checkpoint"
-    """Which road to the caption; `checkpoint` takes the one it was trained for."""
+    """Which road to the caption; `checkpoint` takes the one it was trained for (`chain` where it does not say)."""
     batch_size: int = 16
-    """Images in flight."""
+    """Images in flight with transformers; the others have vllm.max_in_flight and endpoint.concurrency."""
+    max_bad_fraction: float = 0.2
+    """More images without a caption than this share of all, 0..1, end the run with code 3."""
     limit: int | None = None
     """Caption only the first images, in order of their names."""
     num_threads: int | None = None
@@ -117,9 +162,19 @@ class CaptionConfig:
     """Replace the captions of another run in OUT; without it a run of the same settings goes on where it stopped."""
     decoding: DecodingConfig = DecodingConfig()
     """Limits and constraints of decoding."""
+    prompting: PromptingConfig = PromptingConfig()
+    """How a model without pancap.json is asked."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """For backend openai."""
+    vllm: VllmConfig = field(default_factory=VllmConfig)
+    """For backends vllm and ray."""
 
     def __post_init__(self) -> None:
-        """Refuses sizes below one."""
+        """Refuses what cannot be meant."""
+        if isinstance(self.images, (list, tuple)) and not self.images:
+            raise ValueError("images must name an image or a folder, got an empty list; give one")
+        if not 0 <= self.max_bad_fraction <= 1:
+            raise ValueError(f"max_bad_fraction must be in 0..1, got {self.max_bad_fraction}")
         for name in ("batch_size", "limit", "num_threads"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -38,3 +38,16 @@ LAYOUTS: dict[LayoutName, Layout] = {
         before_answer=" ",
     ),
 }
+
+
+def chat_template(layout: Layout) -> str:
+    """The layout for engines that are sent messages: one turn, the user's, its picture before its text (Jinja)."""
+    image = _write("<image>" + layout.after_image + layout.before_prompt)
+    part = "{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}" + image + "{% endif %}"
+    parts = "{% for part in messages[0]['content'] %}" + part + "{% endfor %}"
+    return "{{ bos_token }}" + _write(layout.before_image) + parts + _write(layout.after_prompt)
+
+
+def _write(text: str) -> str:
+    """A Jinja expression; a line break that stood in the template itself would be trimmed."""
+    return "{{ " + repr(text) + " }}" if text else ""

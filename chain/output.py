@@ -3,6 +3,7 @@
 OUT/run.json        what makes the captions: checkpoint, stages, decoding
 OUT/captions.jsonl  everything about each image, a line as soon as it is there
 OUT/captions.json   SA-Pancap form, written last
+OUT/errors.jsonl    every image without a caption, and why; the next run tries these again
 OUT/overlays/       every image with its boxes, where asked for
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CAPTIONS_FILE = "captions.json"
 RECORDS_FILE = "captions.jsonl"
+ERRORS_FILE = "errors.jsonl"
 RUN_FILE = "run.json"
 OVERLAYS_FOLDER = "overlays"
 
@@ -42,7 +44,9 @@ class CaptionSummary:
         refused: name and reason of each image that was not.
         num_entities: entities with a box, in all captions.
         num_words: words in all captions.
-        seconds: wall time of the model's work, and per step in `stage_seconds`.
+        num_dropped_boxes: what looked like a box in an answer and was none.
+        seconds: wall time of reading and captioning the new images; per step in `stage_seconds`, summed over batches,
+            or over images, waiting included, where each goes at its own pace.
     """
 
     out: str
@@ -51,6 +55,7 @@ class CaptionSummary:
     refused: tuple[tuple[str, str], ...]
     num_entities: int
     num_words: int
+    num_dropped_boxes: int
     seconds: float
     stage_seconds: dict[str, float]
 
@@ -72,12 +77,14 @@ class CaptionSummary:
             f"seconds per image   {self.seconds / num_new:.2f}  ({steps})",
             f"written to          {self.out}",
         ]
+        if self.num_dropped_boxes:
+            lines.insert(2, f"boxes dropped       {self.num_dropped_boxes}  (malformed; see dropped in {RECORDS_FILE})")
         return "\n".join([*lines, *(f"refused {name}: {reason}" for name, reason in self.refused[:10])])
 
 
 def record_of(image: ReadImage, result: ChainResult) -> dict[str, Any]:
-    """Everything about one captioned image, JSON-ready."""
-    return {
+    """Everything about one captioned image, JSON-ready; `dropped` only where there is something."""
+    record: dict[str, Any] = {
         "image_path": image.file.name,
         "image_id": image.image_id,
         "caption": result.caption,
@@ -92,6 +99,13 @@ def record_of(image: ReadImage, result: ChainResult) -> dict[str, Any]:
         "stages": result.stages,
         "timings_s": {name: round(seconds, 4) for name, seconds in result.timings_s.items()},
     }
+    return record | ({"dropped": result.dropped} if result.dropped else {})
+
+
+def error_of(image: ReadImage, error: str, *, stages: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Why an image has no caption, and what was known by then, JSON-ready."""
+    known = {"stages": dict(stages)} if stages else {}
+    return {"image_path": image.file.name, "image_id": image.image_id, "error": error, **known}
 
 
 def write_captions(folder: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -120,7 +134,7 @@ def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> di
         raise UsageError(f"{folder} holds {before['kind']}, not captions; give another out=FOLDER")
     if overwrite or not has_captions:
         shutil.rmtree(folder / OVERLAYS_FOLDER, ignore_errors=True)
-        for name in (CAPTIONS_FILE, RECORDS_FILE):
+        for name in (CAPTIONS_FILE, RECORDS_FILE, ERRORS_FILE):
             (folder / name).unlink(missing_ok=True)
     elif before != run:
         changed = ", ".join(
@@ -133,17 +147,17 @@ def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> di
         )
     run_file.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     records = _read_records(records_file) if records_file.exists() else {}
-    write_records(folder, list(records.values()))
+    write_lines(records_file, list(records.values()))
     return records
 
 
-def write_records(folder: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Writes captions.jsonl, one line an image; never half a file."""
-    unfinished = folder / f".{RECORDS_FILE}.{os.getpid()}"
+def write_lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Writes a JSONL file, one line an image; never half a file."""
+    unfinished = path.parent / f".{path.name}.{os.getpid()}"
     with unfinished.open("w", encoding="utf-8") as lines:
         for record in records:
             write_record(lines, record)
-    unfinished.replace(folder / RECORDS_FILE)
+    unfinished.replace(path)
 
 
 def _read_records(path: Path) -> dict[str, dict[str, Any]]:
@@ -174,7 +188,7 @@ def write_overlay(folder: Path, record: Mapping[str, Any], rgb: "np.ndarray") ->
 
 
 def write_record(file: IO[str], record: dict[str, Any]) -> None:
-    """Adds a line to captions.jsonl."""
+    """Adds a line to a JSONL file."""
     file.write(json.dumps(record, ensure_ascii=False) + "\n")
     file.flush()
 

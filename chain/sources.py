@@ -1,7 +1,7 @@
-"""The images of a captioning run: a file, a folder, or a Scenes folder, read one batch at a time."""
+"""The images of a captioning run: files, folders or Scenes folders."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,31 @@ class ReadImage:
     refused: str = ""
 
 
-def find_images(source: str | Path, *, limit: int | None = None) -> list[ImageFile]:
-    """Image files by their suffix, in order of their names; of a folder with an `images/` folder, what is in there.
+def find_images(sources: str | Path | Sequence[str | Path], *, limit: int | None = None) -> list[ImageFile]:
+    """The images of one or several sources, in the order of the sources.
+
+    Args:
+        sources: files and folders. Of a folder its image files by their suffix, in order of their names; of one with an
+            `images/` folder, what is in there.
+        limit: take only so many.
 
     Raises:
-        UsageError: nothing there, or nothing that looks like an image.
+        UsageError: nothing there, nothing that looks like an image, or two images of one name.
     """
-    path = Path(source)
+    if isinstance(sources, str | Path):
+        sources = [sources]
+    found: dict[str, ImageFile] = {}
+    for file in (file for source in sources for file in _find_in(Path(source))):
+        if file.name in found:
+            raise UsageError(
+                f"{found[file.name].path} and {file.path} would both be called {file.name}; "
+                "caption them into two folders"
+            )
+        found[file.name] = file
+    return list(found.values())[:limit]
+
+
+def _find_in(path: Path) -> list[ImageFile]:
     if path.is_file():
         return [ImageFile(path=path, name=path.name)]
     if not path.is_dir():
@@ -60,16 +78,11 @@ def find_images(source: str | Path, *, limit: int | None = None) -> list[ImageFi
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     if not found:
         raise UsageError(f"{folder} holds no image files ({', '.join(sorted(IMAGE_SUFFIXES))}); give another folder")
-    return [ImageFile(path=file, name=file.relative_to(root).as_posix()) for file in found[:limit]]
+    return [ImageFile(path=file, name=file.relative_to(root).as_posix()) for file in found]
 
 
-def read_batches(files: Sequence[ImageFile], *, batch_size: int) -> Iterator[list[ReadImage]]:
-    """Decodes the files, so many at a time; a bad one comes with its reason."""
-    for start in range(0, len(files), batch_size):
-        yield [_read(file) for file in files[start : start + batch_size]]
-
-
-def _read(file: ImageFile) -> ReadImage:
+def read_image(file: ImageFile) -> ReadImage:
+    """Decodes a file; a bad one comes with its reason."""
     from pancap.caption.images import ImageRefusedError, load_image
 
     try:

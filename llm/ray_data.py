@@ -91,7 +91,7 @@ class RayDataGenerator:
             concurrency=self._config.replicas,
             accelerator_type=None,
             placement_group_config=None if self._config.enable_gpu else on_cpu,
-            prepare_multimodal_stage=has_images,
+            prepare_multimodal_stage={"enabled": has_images, "chat_template_content_format": "openai"},
             tokenize_stage=False,
             detokenize_stage=False,
             should_continue_on_error=True,

@@ -286,7 +286,7 @@ def fingerprint(path: Path) -> str:
 
 def _caption(config: ExperimentConfig, *, checkpoint: Path, out: Path, on_progress: Progress) -> dict[str, Any]:
     """Figures of the captioning run, kept beside its captions."""
-    from pancap.chain.captioner import caption_folder
+    from pancap.chain.folder import caption_folder
 
     kept = out / "summary.json"
     if not kept.is_file():

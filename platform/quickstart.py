@@ -221,8 +221,8 @@ def _models(road: _Road) -> dict[str, str]:
 
 
 def _caption(road: _Road) -> None:
-    from pancap.chain.captioner import caption_folder
     from pancap.chain.config import CaptionConfig
+    from pancap.chain.folder import caption_folder
 
     for name, checkpoint in _models(road).items():
         overrides = [

@@ -1,13 +1,13 @@
 """The protocol between the stages and whatever runs the model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from pancap.caption.boxes import Box
-from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.boxtokens import Codec
 from pancap.chain.config import Coordinates
 from pancap.chain.stages import ChainState, StageName
 
@@ -35,17 +35,19 @@ class Answer:
         text: model text.
         confidence: how sure the model is of where each box lies that it placed in this answer, 0..1; without entries
             where the backend does not know.
+        error: why there is no answer; the image is given up.
     """
 
     text: str = ""
     confidence: dict[Box, float] = field(default_factory=dict)
+    error: str = ""
 
 
 class EncodedImages(Protocol):
     """A batch of images, encoded once and kept by the backend for all stages."""
 
     @property
-    def codecs(self) -> tuple[BoxCodec, ...]:
+    def codecs(self) -> Sequence[Codec]:
         """How each image spells boxes."""
         ...
 
@@ -64,4 +66,33 @@ class Backend(Protocol[EncodedT]):
 
     def answer(self, encoded: EncodedT, questions: Sequence[Question]) -> list[Answer]:
         """The model's answers, in the order of the questions."""
+        ...
+
+
+Opening = tuple[np.ndarray, Question]
+Follow = Callable[[int, Answer], Question | None]
+
+
+@runtime_checkable
+class RollingBackend(Protocol):
+    """Answers questions while others are under way: every image goes through its stages at its own pace."""
+
+    coordinates: Coordinates
+
+    def codec(self, image: np.ndarray) -> Codec:
+        """How boxes are spelled for an (H, W, 3) image."""
+        ...
+
+    def converse(self, openings: Iterable[Opening], *, follow: Follow) -> Iterator[int]:
+        """Asks what is asked first of each image, and what follows.
+
+        Args:
+            openings: (H, W, 3) uint8 images with their first questions, taken one by one, each when there is room;
+                `Question.image` is the image's place among them.
+            follow: from an image's place and an answer to its next question, None where there is none; called once for
+                every answer.
+
+        Returns:
+            The place of the image after each answer, in the order of the answers.
+        """
         ...

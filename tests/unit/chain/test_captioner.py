@@ -8,8 +8,9 @@ from pancap.caption.boxes import Box
 from pancap.chain.backends.base import Answer
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.boxtokens import BoxCodec, Instance
-from pancap.chain.captioner import Captioner, caption_folder, load_captioner
+from pancap.chain.captioner import Captioner, load_captioner
 from pancap.chain.config import CaptionConfig, DecodingConfig
+from pancap.chain.folder import caption_folder
 from pancap.chain.model import save_checkpoint
 from pancap.chain.stages import ChainState
 from pancap.configs import UsageError
