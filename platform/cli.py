@@ -311,6 +311,12 @@ def bench_replay(
     )
 
 
+@bench_app.command("training")
+def bench_training(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Images a second of training on prefix trees, against Hugging Face's Trainer over DeepSpeed."""
+    _run("bench", entry="run_training", overrides=overrides or [], as_json=as_json)
+
+
 @bench_app.command("coordinates")
 def bench_coordinates(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
