@@ -3,6 +3,7 @@
 Ids are made and read back here for converted checkpoints too, whose tokenizer is Llama's (`chain.conversion`).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ NUM_COORDINATES = LETTERBOX_UNITS + 1
 
 # Words with their leading space, single digits with theirs, runs of punctuation, single line breaks, other spaces.
 WORDS = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\n|[^\S\n]+"
+BOX_BLANKS = re.compile(r"\s*<box>\s*(?P<inside>[^<]*?)\s*</box>(?:\s+(?=[,.;:!?)]))?")
 DIGITS_SAMPLE = "[[" + ", ".join("0123456789") + "]]"
 
 
@@ -118,11 +120,15 @@ def encode(tokenizer: "PreTrainedTokenizerFast", text: str) -> list[int]:
 
 
 def decode(tokenizer: "PreTrainedTokenizerFast", ids: Sequence[int]) -> str:
-    """Text of ids, without padding, begin, end, unknown and image tokens; other added tokens are part of the text."""
+    """Text of ids, without padding, begin, end, unknown and image tokens; other added tokens are part of the text.
+
+    Llama's tokenizer loses which blanks stood around added tokens (`<box>`): they come back as the chain writes boxes.
+    """
     silent = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id}
     silent.add(tokenizer.convert_tokens_to_ids(IMAGE))
     shown = [token for token in ids if token not in silent]
-    return str(tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    text = str(tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    return BOX_BLANKS.sub(lambda match: f"{' ' if match.start() else ''}<box>{match['inside']}</box>", text)
 
 
 def encode_prefix(

@@ -26,6 +26,8 @@ bench_app = typer.Typer(help="Measure a part against its target.", no_args_is_he
 app.add_typer(engine_app, name="engine")
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
+weights_app = typer.Typer(help="Published checkpoints for this platform.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
 
 
 class ScoreGroup(typer.core.TyperGroup):
@@ -254,6 +256,17 @@ def compare(
         track=track,
         as_json=as_json,
     )
+
+
+@weights_app.command("convert")
+def weights_convert(
+    family: Annotated[Literal["asmv2", "llava"], typer.Argument(help="`asmv2`: PancapChain too.")],
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A LLaVA 1.x checkpoint, LoRA merged or not, for chain, transformers and vLLM: source=DIR out=DIR."""
+    _run("weights", entry="run_convert", family=family, overrides=overrides or [], config=config, as_json=as_json)
 
 
 @app.command()

@@ -16,6 +16,7 @@ SCHEMAS = {
     "vision": "pancap.chain.training.config:VisionTrainConfig",
     "detectors": "pancap.engine.detectors.config:DetectorTrainConfig",
     "caption": "pancap.chain.config:CaptionConfig",
+    "weights": "pancap.chain.conversion.config:ConvertConfig",
     "score": "pancap.scoring.config:ScoreConfig",
     "serve": "pancap.platform.serving.config:ServeConfig",
     "judge": "pancap.scoring.judges.llm.bench:JudgeBenchConfig",
