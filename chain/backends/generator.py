@@ -13,6 +13,7 @@ from pancap.chain.backends.base import Answer, Follow, Opening, Question
 from pancap.chain.boxtokens import Codec
 from pancap.chain.config import DecodingConfig
 from pancap.chain.dialects import Dialect
+from pancap.chain.stages import STAGES, StageName
 from pancap.llm.base import Message, Reply, Request, RollingGenerator
 
 
@@ -50,11 +51,11 @@ class GeneratorBackend:
 
         def first_requests() -> Iterator[Request]:
             for place, (image, question) in enumerate(openings):
-                begun[place] = _Begun(self.dialect, image)
+                begun[place] = _Begun(self.dialect, image, stage=question.stage)
                 yield self._request(question, begun[place])
 
         def next_request(place: int, reply: Reply) -> Request | None:
-            question = follow(place, read_reply(reply))
+            question = follow(place, read_reply(reply, stage=begun[place].stage))
             if question is not None:
                 return self._request(question, begun[place])
             del begun[place]
@@ -68,6 +69,7 @@ class GeneratorBackend:
         self.generator.close()
 
     def _request(self, question: Question, begun: "_Begun") -> Request:
+        begun.stage = question.stage
         prompt = self.dialect.prompt(question.stage, question.state, codec=begun.codec)
         system = (Message(role="system", text=self.dialect.system),) if self.dialect.system else ()
         return Request(
@@ -79,19 +81,22 @@ class GeneratorBackend:
 
 
 class _Begun:
-    """An image on its way: its codec, and its picture as a file."""
+    """An image on its way: its codec, its picture as a file, the stage that it is in."""
 
-    def __init__(self, dialect: Dialect, image: np.ndarray) -> None:
+    def __init__(self, dialect: Dialect, image: np.ndarray, *, stage: StageName) -> None:
         from PIL import Image
 
+        self.stage = stage
         self.codec = dialect.codec(image)
         file = BytesIO()
         Image.fromarray(dialect.picture(image)).save(file, "PNG", compress_level=1)
         self.png = file.getvalue()
 
 
-def read_reply(reply: Reply) -> Answer:
-    """A reply as an answer; one that was withheld, refused or lost gives the image up, a cut one is read as it is."""
-    if reply.finish in ("stop", "length"):
-        return Answer(text=reply.text)
-    return Answer(error=f"{reply.finish}: {reply.error or 'no reason given'}")
+def read_reply(reply: Reply, *, stage: StageName) -> Answer:
+    """A reply as an answer; a cut one is read as it is, one that was withheld, refused or lost gives the image up."""
+    if reply.finish not in ("stop", "length"):
+        return Answer(error=f"{reply.finish}: {reply.error or 'no reason given'}")
+    if STAGES[stage].gives == "caption" and not reply.text.strip():
+        return Answer(error="empty: the model wrote no caption")
+    return Answer(text=reply.text)

@@ -58,6 +58,8 @@ class ChatServer:
             if isinstance(reply, str):
                 reply = {"text": reply}
             await asyncio.sleep(reply.get("sleep_s", 0.0))
+            if "until" in reply:
+                await asyncio.to_thread(reply["until"].wait, 20)
             self.statuses[reply.get("status", 200)] += 1
             if reply.get("hang_up"):
                 request.transport.close()
