@@ -114,15 +114,20 @@ def train_detectors(
 
 @app.command()
 def caption(
-    overrides: Overrides = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGES] [key=value]", help="Files, folders; settings as in `pancap config caption`."),
+    ] = None,
     config: ConfigFile = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write every image with its boxes.")] = False,
     track: Track = None,
     as_json: AsJson = False,
 ) -> None:
-    """Caption a folder of images with a trained chain: images=DIR out=DIR checkpoint=nano; resumes when run again."""
-    overrides = [*(overrides or []), *(["draw=true"] if draw else [])]
-    _run("caption", overrides=overrides, config=config, track=track, as_json=as_json)
+    """Caption images with a chain, or any other model: photos out=DIR checkpoint=nano; resumes when run again."""
+    given = arguments or []
+    images = [argument for argument in given if "=" not in argument]
+    overrides = [*(argument for argument in given if "=" in argument), *(["draw=true"] if draw else [])]
+    _run("caption", images=images, overrides=overrides, config=config, track=track, as_json=as_json)
 
 
 @score_app.command("captions")

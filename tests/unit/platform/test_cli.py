@@ -132,3 +132,26 @@ def test_every_setting_of_every_verb_is_described():
         assert lines, target
         undocumented = [line for line in lines if "  # " not in line]
         assert not undocumented, target
+
+
+def test_images_are_named_with_or_without_their_key(monkeypatch):
+    """`pancap caption photos more out=x` is `pancap caption images=[photos,more] out=x`."""
+    from pancap.chain.config import CaptionConfig
+    from pancap.configs import load_config
+    from pancap.platform.commands import caption
+
+    seen = []
+
+    class Done(Exception):
+        pass
+
+    def load(schema, config, overrides):
+        seen.append(load_config(schema, config, overrides)[0])
+        raise Done
+
+    monkeypatch.setattr(caption, "load_config", load)
+    for arguments in (["it's a.png", "more", "checkpoint=nano"], ["images=photos", "checkpoint=nano"]):
+        with pytest.raises(Done):
+            cli.app(["caption", *arguments], standalone_mode=False)
+    assert [settings.images for settings in seen] == [["it's a.png", "more"], "photos"]
+    assert all(isinstance(settings, CaptionConfig) for settings in seen)
