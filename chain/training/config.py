@@ -129,6 +129,11 @@ class TrainConfig:
     """Resumable states to keep."""
     resume: bool = False
     """Continue from the last complete state in out."""
+    validation: str | None = None
+    """Scenes folder that is not trained on (images/, captions.json): checkpoints are captioned and scored on it beside
+    the training, the best is kept in out/best."""
+    validation_limit: int = 100
+    """Images of it that are captioned."""
     max_failures: int = 2
     """Restarts from the last state after a worker has died."""
     max_bad_steps: int = 5
@@ -136,7 +141,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuses values that cannot train."""
-        for name in ("steps", "batch_size", "threads_per_worker", "log_every", "checkpoint_every", "num_to_keep"):
+        for name in (
+            "steps",
+            "batch_size",
+            "threads_per_worker",
+            "log_every",
+            "checkpoint_every",
+            "num_to_keep",
+            "validation_limit",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}; set a positive number")
         for name in ("lr", "vision_lr", "clip_norm"):

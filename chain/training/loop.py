@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -278,10 +279,11 @@ class Loop:
                 "seconds": round(state.elapsed_s, 1),
                 "started_from": self._config.init or self._config.vision or "random weights",
             }
+            unfinished = self._files.checkpoint.with_name(".writing_checkpoint")
             save_checkpoint(
                 self._checkpoint.model,
                 tokenizer=self._checkpoint.tokenizer,
-                directory=self._files.checkpoint,
+                directory=unfinished,
                 meta=CheckpointMeta(
                     coordinates=self._checkpoint.meta.coordinates,
                     mode=self._config.mode,
@@ -290,6 +292,8 @@ class Loop:
                     provenance=provenance,
                 ),
             )
+            shutil.rmtree(self._files.checkpoint, ignore_errors=True)
+            unfinished.rename(self._files.checkpoint)
 
 
 def _copied_stages(config: TrainConfig) -> tuple[StageName, ...]:

@@ -14,6 +14,7 @@ from pancap.chain.training.loop import RunFiles, train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
+from pancap.chain.training.validation import VALIDATION_FILE, Validate, Validated, Validator
 from pancap.chain.training.vision import load_tower
 from pancap.chain.tuples import TrainingImage, read_training_images
 
@@ -27,6 +28,7 @@ def run_training(
     config_text: str = "",
     on_progress: Progress | None = None,
     on_metrics: Metrics | None = None,
+    validate: Validate | None = None,
 ) -> TrainSummary:
     """Trains a chain or a one-stage model; config.out/checkpoint is the result.
 
@@ -36,6 +38,7 @@ def run_training(
         config_text: unresolved YAML, kept in config.out.
         on_progress: called with (what, done, total), in the calling thread.
         on_metrics: called with (step, figures) for every logged step once, in the calling thread.
+        validate: scores a checkpoint (`chain.training.validation`); called in a thread of its own.
 
     Raises:
         UsageError: something about the configuration or the data cannot be trained with.
@@ -49,12 +52,13 @@ def run_training(
     watch = _MetricsWatch(
         files.metrics, config=config, start=resumed_from, on_progress=on_progress, on_metrics=on_metrics
     )
+    validator = Validator(files.out, validate=validate) if validate else None
     if config.num_workers == 0:
-        state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch)
+        state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch, validator)
     else:
         from pancap.chain.training.cluster import train_on_ray
 
-        state = _watched(lambda: train_on_ray(config, files=files), watch)
+        state = _watched(lambda: train_on_ray(config, files=files), watch, validator)
     return TrainSummary(
         checkpoint=str(files.checkpoint),
         mode=config.mode,
@@ -66,6 +70,7 @@ def run_training(
         dropped_images=state.dropped,
         first_loss=state.first_loss,
         last=watch.last,
+        best=validator.best if validator else None,
     )
 
 
@@ -74,12 +79,15 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
     out = Path(config.out)
     is_resumed = config.resume and latest_state(out / "state") is not None
     if not config.resume and (out / "state").exists():
-        shutil.rmtree(out / "state")
-        (out / "metrics.jsonl").unlink(missing_ok=True)
+        for name in ("state", "best"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in ("metrics.jsonl", VALIDATION_FILE):
+            (out / name).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     images = read_training_images(config.data, limit=config.limit)
     if not is_resumed:
         _write_start(config, images=images, folder=out / "start")
+        shutil.rmtree(out / "checkpoint", ignore_errors=True)
     if config_text:
         (out / "config.yaml").write_text(config_text)
     image_px = load_checkpoint(out / "start").image_px
@@ -133,9 +141,13 @@ class _MetricsWatch:
             if self._on_progress:
                 self._on_progress("training steps", step, self._config.steps)
 
+    def hand_on(self, scored: Validated | None) -> None:
+        if scored and self._on_metrics:
+            self._on_metrics(scored.step, {f"val_{name}": value for name, value in scored.figures.items()})
 
-def _watched(work: Callable[[], TrainerState], watch: _MetricsWatch) -> TrainerState:
-    """Does the work in a thread of its own, while this one hands the metrics on (MLflow's runs belong to a thread)."""
+
+def _watched(work: Callable[[], TrainerState], watch: _MetricsWatch, validator: Validator | None) -> TrainerState:
+    """Does the work in a thread of its own, while this one hands figures on (MLflow's runs belong to a thread)."""
     results: list[TrainerState] = []
     errors: list[BaseException] = []
 
@@ -150,7 +162,11 @@ def _watched(work: Callable[[], TrainerState], watch: _MetricsWatch) -> TrainerS
     while thread.is_alive():
         thread.join(WATCH_EVERY_S)
         watch.poll()
+        if validator:
+            watch.hand_on(validator.poll())
     watch.poll()
     if errors:
         raise errors[0]
+    for scored in validator.finish() if validator else []:
+        watch.hand_on(scored)
     return results[0]

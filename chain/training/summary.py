@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pancap.chain.training.validation import Validated
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSummary:
@@ -19,6 +21,7 @@ class TrainSummary:
         skipped_steps: steps without update, their loss was not finite.
         dropped_images: draws left out as over-long or unreadable.
         first_loss, last: first logged loss, and the last line of metrics.
+        best: the best of the validated checkpoints; None without validation.
     """
 
     checkpoint: str
@@ -31,6 +34,7 @@ class TrainSummary:
     dropped_images: int
     first_loss: float | None
     last: Mapping[str, float]
+    best: Validated | None = None
 
     @property
     def images_per_s(self) -> float:
@@ -48,8 +52,9 @@ class TrainSummary:
         )
         curve = "" if self.first_loss is None else f", loss {self.first_loss:.3f} -> {self.last.get('loss', 0.0):.3f}"
         speed = f"{self.images} images in {self.seconds:.0f} s ({self.images_per_s:.1f} images/s)"
+        best = f"\nbest validated: step {self.best.step}, overall {self.best.overall:.1f}" if self.best else ""
         return (
             f"trained {self.checkpoint} ({self.mode})\n"
             f"{self.steps} steps, {speed}{curve}\n"
-            f"last losses: {stages}; skipped steps {self.skipped_steps}, images left out {self.dropped_images}"
+            f"last losses: {stages}; skipped steps {self.skipped_steps}, images left out {self.dropped_images}{best}"
         )

@@ -16,6 +16,9 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
 
     settings, config_text = load_config(TrainConfig, config, overrides)
     from pancap.chain.training.run import run_training
+    from pancap.platform.validation import validate_on
+
+    validate = validate_on(settings.validation, limit=settings.validation_limit) if settings.validation else None
 
     with (
         ray_session(num_cpus=settings.num_workers) if settings.num_workers else nullcontext(),
@@ -30,6 +33,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
             config_text=config_text,
             on_progress=report,
             on_metrics=lambda step, metrics: tracked.log_metrics(metrics, step=step),
+            validate=validate,
         )
         tracked.log_summary(summary.to_dict())
     show(summary, as_json=as_json)
