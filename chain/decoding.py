@@ -1,10 +1,16 @@
-"""Batched greedy decoding: each image encoded once, each stage a branch on its cached prefix, finished rows leave."""
+"""Batched greedy decoding: each image encoded once, each stage a branch on its cached prefix, finished rows leave.
+
+A step may carry a draft: tokens that are likely to come (`chain.drafts`). One forward pass gives the model's choice
+behind each of them; the draft counts as far as it is what the model chooses, so that answers don't depend on drafts.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pancap.chain.boxtokens import Units
+from pancap.chain.cache import KeyValueCache
+from pancap.chain.drafts import Drafter, DraftRules
 from pancap.chain.grammar import AnswerGrammar, AnswerRules
 from pancap.chain.model import Checkpoint, image_features
 from pancap.chain.tokenizer import token_ids
@@ -12,14 +18,11 @@ from pancap.chain.tokenizer import token_ids
 if TYPE_CHECKING:
     import torch
 
-# N images, B rows, L layers, A attention heads, S positions of prefix, prompt and answer, D width of a head, H width of
-# the model, V ids, K coordinate values.
+# N images, B rows, S positions of a step, C places of the cache, H width of the model, V ids, K coordinate values.
 MIN_REPEATED_TOKENS = 12
 MIN_COPIES = 3
 CHECK_EVERY = 8
-# Positions by which a full buffer grows, and the share of rows still going below which the others leave the batch:
-# both trade copies of the cache against idle work.
-GROWTH = 128
+# The share of rows still going below which the others leave the batch: copies of the cache against idle work.
 COMPACT_SHARE = 0.75
 
 
@@ -32,12 +35,14 @@ class Branch:
         prompt_ids: ids from the prefix to where the answer begins.
         max_new_tokens: longest answer.
         rules: constraints on boxes, or None for plain greedy decoding.
+        drafts: what drafts are made of, or None for one token a step.
     """
 
     image: int
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
     rules: AnswerRules | None = None
+    drafts: DraftRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,52 +52,12 @@ class Decoded:
     Args:
         ids: without the end token.
         confidence: of each new box in it, see `box_confidence`; empty without rules.
+        num_steps: forward passes after that of the prompt.
     """
 
     ids: list[int]
     confidence: dict[Units, float]
-
-
-class KeyValueCache:
-    """Keys and values of a batch in growing buffers: the part of transformers' cache that attention calls.
-
-    Writing a step copies that step alone, not the whole past.
-    """
-
-    def __init__(
-        self, keys_LBASD: "list[torch.Tensor]", values_LBASD: "list[torch.Tensor]", *, length: int = 0
-    ) -> None:
-        """Starts from buffers of which `length` positions are filled, or from empty lists."""
-        self.keys = keys_LBASD
-        self.values = values_LBASD
-        self.length = length
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Positions held."""
-        return self.length
-
-    def update(
-        self, keys: "torch.Tensor", values: "torch.Tensor", layer_idx: int, *_: Any, **__: Any
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Adds a step of one layer and returns all that layer holds."""
-        if layer_idx == len(self.keys):
-            self.keys.append(keys)
-            self.values.append(values)
-        else:
-            start = self.length if layer_idx == 0 else self.length - keys.shape[2]
-            self.keys[layer_idx] = _write(self.keys[layer_idx], keys, start)
-            self.values[layer_idx] = _write(self.values[layer_idx], values, start)
-        if layer_idx == 0:
-            self.length += keys.shape[2]
-        return self.keys[layer_idx][:, :, : self.length], self.values[layer_idx][:, :, : self.length]
-
-    def rows(self, rows: "torch.Tensor") -> "KeyValueCache":
-        """A cache of its own with some of the rows, in that order."""
-        return KeyValueCache(
-            [keys.index_select(0, rows) for keys in self.keys],
-            [values.index_select(0, rows) for values in self.values],
-            length=self.length,
-        )
+    num_steps: int
 
 
 def encode_prefix(checkpoint: Checkpoint, pixels: "torch.Tensor") -> KeyValueCache:
@@ -113,10 +78,12 @@ def encode_prefix(checkpoint: Checkpoint, pixels: "torch.Tensor") -> KeyValueCac
         embeds = model.get_input_embeddings()(prefix).expand(len(pixels), -1, -1).clone()
         embeds[:, prefix == token_ids(checkpoint.tokenizer).image] = image_features(model, pixels)
         cache = KeyValueCache([], [])
+        positions_NS = torch.arange(len(prefix)).expand(len(pixels), -1)
+        cache.place(positions_NS, num_places=len(prefix))
         is_past_SS = torch.ones(len(prefix), len(prefix), dtype=torch.bool).tril()
         model.model.language_model(
             inputs_embeds=embeds,
-            position_ids=torch.arange(len(prefix)).expand(len(pixels), -1),
+            position_ids=positions_NS,
             attention_mask=is_past_SS[None, None],
             past_key_values=cache,
             use_cache=True,
@@ -146,7 +113,7 @@ def decode_branches(
     if not branches:
         return []
     with torch.inference_mode():
-        return _Decoder(checkpoint, prefix, branches=branches, repeat_window=repeat_window).run()
+        return Decoder(checkpoint, prefix, branches=branches, repeat_window=repeat_window).run()
 
 
 def cut_runaway(ids: Sequence[int], *, window: int) -> int | None:
@@ -167,12 +134,13 @@ def cut_runaway(ids: Sequence[int], *, window: int) -> int | None:
     return None
 
 
-class _Decoder:
+class Decoder:
     """The state of one call of `decode_branches`."""
 
     def __init__(
         self, checkpoint: Checkpoint, prefix: KeyValueCache, *, branches: Sequence[Branch], repeat_window: int
     ) -> None:
+        """Starts before the prompts."""
         import torch
 
         from pancap.custom_kernels.box_decode import BoxDecoder
@@ -182,85 +150,109 @@ class _Decoder:
         self.branches = branches
         self.repeat_window = repeat_window
         self.answers: list[list[int]] = [[] for _ in branches]
+        self.num_steps = [0] * len(branches)
         self.grammars = [
             AnswerGrammar(branch.rules, ids=self.ids) if branch.rules and self.ids.coordinates else None
             for branch in branches
+        ]
+        self.drafters = [
+            Drafter(branch.drafts, prompt_ids=branch.prompt_ids) if branch.drafts else None for branch in branches
         ]
         first, stop = self.ids.coordinates.start, self.ids.coordinates.stop
         self.box_decoder = BoxDecoder(self.model.lm_head.weight[first:stop], max_rows=len(branches))
         self.active = list(range(len(branches)))
         self.is_finished = [False] * len(branches)
         self.cache = prefix.rows(torch.tensor([branch.image for branch in branches]))
-        self.prefix_length = prefix.length
+        self.lengths = [prefix.num_places] * len(branches)
 
     def run(self) -> list[Decoded]:
-        hidden_BH = self._prompts()
+        """Writes all answers."""
+        given = [list(branch.prompt_ids) for branch in self.branches]
         while True:
-            tokens = self._next_tokens(hidden_BH)
-            going = [row for row, token in enumerate(tokens) if token is not None]
+            drafts = [self._draft(branch) for branch in self.active]
+            hidden_BSH = self._forward([[*ids, *draft] for ids, draft in zip(given, drafts, strict=True)])
+            tokens = self._verify(hidden_BSH, starts=[len(ids) - 1 for ids in given], drafts=drafts)
+            going = [row for row, branch in enumerate(self.active) if not self.is_finished[branch]]
             if not going:
-                return [
-                    Decoded(ids=ids, confidence=grammar.confidence if grammar else {})
-                    for ids, grammar in zip(self.answers, self.grammars, strict=True)
-                ]
+                return self._decoded()
             if len(going) <= COMPACT_SHARE * len(self.active):
                 self._keep(going)
                 tokens = [tokens[row] for row in going]
-            hidden_BH = self._step([self.ids.pad if token is None else token for token in tokens])
+            given = [[token] for token in tokens]
+            for branch in self.active:
+                self.num_steps[branch] += not self.is_finished[branch]
 
-    def _prompts(self) -> "torch.Tensor":
-        """Runs all prompts, padded on the left."""
+    def _decoded(self) -> list[Decoded]:
+        return [
+            Decoded(ids=ids, confidence=grammar.confidence if grammar else {}, num_steps=num_steps)
+            for ids, grammar, num_steps in zip(self.answers, self.grammars, self.num_steps, strict=True)
+        ]
+
+    def _draft(self, branch: int) -> Sequence[int]:
+        drafter = self.drafters[branch]
+        return drafter.propose() if drafter and not self.is_finished[branch] else ()
+
+    def _forward(self, ids: list[list[int]]) -> "torch.Tensor":
+        """Hidden states behind the next ids of each row; rows are padded on the right, where nothing looks at it."""
         import torch
 
-        lengths = [len(branch.prompt_ids) for branch in self.branches]
-        longest = max(lengths)
-        padded = [[self.ids.pad] * (longest - len(b.prompt_ids)) + list(b.prompt_ids) for b in self.branches]
-        pads_B = torch.tensor([longest - length for length in lengths])
-        steps = torch.arange(longest)
-        is_real_BS = steps >= pads_B.unsqueeze(1)
-        self.positions_B = self.prefix_length + torch.tensor(lengths)
-        prefix_BS = torch.ones(len(lengths), self.prefix_length, dtype=torch.bool)
-        self.visible_BS = torch.cat([prefix_BS, is_real_BS], dim=1)
-        is_past_SS = steps.unsqueeze(1) >= steps
-        inner = is_past_SS & is_real_BS.unsqueeze(1)
-        mask = torch.cat([prefix_BS.unsqueeze(1).expand(-1, longest, -1), inner], dim=2)
-        positions_BS = (self.prefix_length + steps - pads_B.unsqueeze(1)).clamp(min=0)
-        return self._forward(torch.tensor(padded), positions_BS, mask.unsqueeze(1))
-
-    def _step(self, tokens: list[int]) -> "torch.Tensor":
-        """Runs one token of each active row."""
-        import torch
-
-        self.visible_BS = torch.cat([self.visible_BS, torch.ones(len(tokens), 1, dtype=torch.bool)], dim=1)
-        hidden_BH = self._forward(
-            torch.tensor(tokens).unsqueeze(1), self.positions_B.unsqueeze(1), self.visible_BS[:, None, None]
-        )
-        self.positions_B = self.positions_B + 1
-        return hidden_BH
-
-    def _forward(self, ids_BS: "torch.Tensor", positions_BS: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+        longest = max(map(len, ids))
+        positions_BS = torch.tensor(self.lengths).unsqueeze(1) + torch.arange(longest)
+        num_places = max(self.lengths) + longest
+        self.cache.place(positions_BS, num_places=num_places)
+        is_past_BSC = torch.arange(num_places) <= positions_BS.unsqueeze(2)
         hidden_BSH: torch.Tensor = self.model.model.language_model(
-            input_ids=ids_BS,
+            input_ids=torch.tensor([[*row, *[self.ids.pad] * (longest - len(row))] for row in ids]),
             position_ids=positions_BS,
-            attention_mask=mask,
+            attention_mask=is_past_BSC.unsqueeze(1),
             past_key_values=self.cache,
             use_cache=True,
         ).last_hidden_state
-        return hidden_BSH[:, -1]
+        return hidden_BSH
 
-    def _next_tokens(self, hidden_BH: "torch.Tensor") -> list[int | None]:
-        """Chooses and records each row's next token; None if its answer ends here or ended before."""
-        tokens: list[int | None] = [None] * len(self.active)
+    def _verify(
+        self, hidden_BSH: "torch.Tensor", *, starts: Sequence[int], drafts: Sequence[Sequence[int]]
+    ) -> list[int]:
+        """Records the tokens that the model chooses, on and on where it chooses what the draft holds.
+
+        Args:
+            hidden_BSH: behind what each row was given and its draft.
+            starts: place of the last token in it that is certain.
+            drafts: of each row.
+
+        Returns:
+            The token of each row that comes next and no forward pass has seen; of a finished row, padding.
+        """
+        import torch
+
+        tokens = [self.ids.pad] * len(self.active)
+        rows = [row for row, branch in enumerate(self.active) if not self.is_finished[branch]]
+        places_B = torch.tensor(starts)
+        every_row_B = torch.arange(len(starts))
+        for row in rows:
+            self.lengths[row] += starts[row] + 1
+        for offset in range(hidden_BSH.shape[1]):
+            if not rows:
+                break
+            hidden_BH = hidden_BSH[every_row_B, (places_B + offset).clamp(max=hidden_BSH.shape[1] - 1)]
+            chosen = self._next_tokens(hidden_BH, rows)
+            tokens = [chosen.get(row, token) for row, token in enumerate(tokens)]
+            rows = [row for row, token in chosen.items() if tuple(drafts[row][offset : offset + 1]) == (token,)]
+            for row in rows:
+                self.lengths[row] += 1
+        return tokens
+
+    def _next_tokens(self, hidden_BH: "torch.Tensor", rows: Sequence[int]) -> dict[int, int]:
+        """Chooses and records the next token of some rows; those whose answer ends here are left out."""
+        tokens: dict[int, int | None] = {}
         free: list[int] = []
         bounds: dict[int, tuple[int, int]] = {}
-        for row, branch in enumerate(self.active):
-            grammar = self.grammars[branch]
-            if self.is_finished[branch]:
-                continue
+        for row in rows:
+            grammar = self.grammars[self.active[row]]
             forced = grammar.forced() if grammar else None
             corner = grammar.bounds() if grammar else None
             if forced is not None:
-                tokens[row] = self._take(branch, forced)
+                tokens[row] = self._take(self.active[row], forced)
             elif corner is not None:
                 bounds[row] = corner
             else:
@@ -270,10 +262,12 @@ class _Decoder:
                 tokens[row] = self._take(self.active[row], self.ids.coordinates.start + value, std=std)
         if free:
             for row, logits_V in zip(free, self.model.lm_head(hidden_BH[free]), strict=True):
-                grammar = self.grammars[self.active[row]]
-                token = grammar.choose(logits_V) if grammar else int(logits_V.argmax())
-                tokens[row] = self._take(self.active[row], token)
-        return tokens
+                tokens[row] = self._take(self.active[row], self._choose(self.active[row], logits_V))
+        return {row: token for row, token in tokens.items() if token is not None}
+
+    def _choose(self, branch: int, logits_V: "torch.Tensor") -> int:
+        grammar = self.grammars[branch]
+        return grammar.choose(logits_V) if grammar else int(logits_V.argmax())
 
     def _decode_corners(
         self, hidden_BH: "torch.Tensor", bounds: dict[int, tuple[int, int]]
@@ -287,9 +281,10 @@ class _Decoder:
 
     def _take(self, branch: int, token: int, *, std: float = 0.0) -> int | None:
         """Records a branch's next token; None if its answer ends with it."""
-        grammar = self.grammars[branch]
-        if grammar:
+        if grammar := self.grammars[branch]:
             grammar.advance(token, std=std)
+        if drafter := self.drafters[branch]:
+            drafter.advance(token)
         if token != self.ids.eos and self._record(
             self.answers[branch], token, limit=self.branches[branch].max_new_tokens
         ):
@@ -309,19 +304,6 @@ class _Decoder:
         """Goes on with these rows alone."""
         import torch
 
-        index = torch.tensor(rows)
         self.active = [self.active[row] for row in rows]
-        self.cache = self.cache.rows(index)
-        self.visible_BS = self.visible_BS.index_select(0, index)
-        self.positions_B = self.positions_B.index_select(0, index)
-
-
-def _write(buffer: "torch.Tensor", step: "torch.Tensor", start: int) -> "torch.Tensor":
-    """Writes a step into a buffer, which grows by copying when it is full."""
-    stop = start + step.shape[2]
-    if stop > buffer.shape[2]:
-        grown = buffer.new_empty((*buffer.shape[:2], stop + GROWTH, buffer.shape[3]))
-        grown[:, :, :start] = buffer[:, :, :start]
-        buffer = grown
-    buffer[:, :, start:stop] = step
-    return buffer
+        self.lengths = [self.lengths[row] for row in rows]
+        self.cache = self.cache.rows(torch.tensor(rows))

@@ -10,13 +10,14 @@ from pancap.chain.backends.base import Answer, Question
 from pancap.chain.boxtokens import BoxCodec, render_units
 from pancap.chain.config import DecodingConfig
 from pancap.chain.decoding import Branch, decode_branches, encode_prefix
+from pancap.chain.drafts import DraftRules, Speller
 from pancap.chain.grammar import AnswerRules
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import NO_INSTANCES, ChainState, StageName, prompt_of
-from pancap.chain.tokenizer import decode, encode, encode_prompt
+from pancap.chain.tokenizer import decode, encode, encode_answer, encode_prompt
 
 if TYPE_CHECKING:
-    from pancap.chain.decoding import KeyValueCache
+    from pancap.chain.cache import KeyValueCache
     from pancap.chain.model import Checkpoint
 
 
@@ -42,6 +43,7 @@ class TransformersBackend:
         self.decoding = decoding or DecodingConfig()
         self.coordinates = checkpoint.meta.coordinates
         self.num_images_encoded = 0
+        self._spellers: dict[StageName, Speller] = {}
 
     def encode(self, images: Sequence[np.ndarray]) -> EncodedBatch:
         """Runs the vision tower and the shared prefix once per image."""
@@ -55,25 +57,13 @@ class TransformersBackend:
 
     def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[Answer]:
         """Decodes all questions as one batch."""
-        tokenizer = self.checkpoint.tokenizer
-        branches = []
-        for question in questions:
-            codec = encoded.codecs[question.image]
-            prompt = prompt_of(question.stage, question.state, codec=codec)
-            branches.append(
-                Branch(
-                    image=question.image,
-                    prompt_ids=tuple(encode_prompt(tokenizer, prompt, layout=self.checkpoint.meta.layout)),
-                    max_new_tokens=self.decoding.max_new_tokens(question.stage),
-                    rules=self._rules(question.stage, question.state, codec=codec),
-                )
-            )
+        branches = [self._branch(question, encoded=encoded) for question in questions]
         answers = decode_branches(
             self.checkpoint, encoded.prefix, branches=branches, repeat_window=self.decoding.repeat_window
         )
         return [
             Answer(
-                text=decode(tokenizer, answer.ids),
+                text=decode(self.checkpoint.tokenizer, answer.ids),
                 confidence={
                     box: confidence
                     for units, confidence in answer.confidence.items()
@@ -82,6 +72,18 @@ class TransformersBackend:
             )
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+    def _branch(self, question: Question, *, encoded: EncodedBatch) -> Branch:
+        codec = encoded.codecs[question.image]
+        prompt = prompt_of(question.stage, question.state, codec=codec)
+        prompt_ids = encode_prompt(self.checkpoint.tokenizer, prompt, layout=self.checkpoint.meta.layout)
+        return Branch(
+            image=question.image,
+            prompt_ids=tuple(prompt_ids),
+            max_new_tokens=self.decoding.max_new_tokens(question.stage),
+            rules=self._rules(question.stage, question.state, codec=codec),
+            drafts=self._drafts(question.stage, question.state, codec=codec),
+        )
 
     def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | None:
         if self.coordinates != "tokens" or not self.decoding.enable_constraints:
@@ -99,3 +101,27 @@ class TransformersBackend:
             is_refined=self.checkpoint.meta.refines_boxes and self.decoding.enable_refinement,
             is_complete=self.decoding.enable_complete_captions,
         )
+
+    def _drafts(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> DraftRules | None:
+        if not self.decoding.enable_drafts:
+            return None
+        speller = self._speller(stage)
+        instances = [(instance.tag, instance.box) for instance in state.instances] if stage == "cap" else []
+        known = [("", box) for box in state.boxes] if stage == "tag" else instances
+        return DraftRules(
+            stage=stage,
+            spelling=speller.spelling,
+            known=tuple(speller.known(tag=tag, units=codec.to_units(box)) for tag, box in known),
+            eos=int(self.checkpoint.tokenizer.eos_token_id),
+            ngram=self.decoding.draft_ngram,
+        )
+
+    def _speller(self, stage: StageName) -> Speller:
+        """How the tokenizer spells the boxes of a stage, found once."""
+
+        def encode_inside(text: str) -> list[int]:
+            return encode_answer(self.checkpoint.tokenizer, text, layout=self.checkpoint.meta.layout)[:-1]
+
+        if stage not in self._spellers:
+            self._spellers[stage] = Speller(encode_inside, stage=stage, coordinates=self.coordinates)
+        return self._spellers[stage]

@@ -29,7 +29,7 @@ def from_the_whole_head(self, hidden_BH, bounds):
 def test_all_four_stages_write_what_the_whole_head_writes(checkpoint, scenes, monkeypatch):
     captioner = Captioner(TransformersBackend(checkpoint))
     found = captioner.caption(scenes)
-    monkeypatch.setattr(decoding._Decoder, "_decode_corners", from_the_whole_head)
+    monkeypatch.setattr(decoding.Decoder, "_decode_corners", from_the_whole_head)
     expected = captioner.caption(scenes)
     assert [result.stages for result in found] == [result.stages for result in expected]
     assert sum(len(result.entities) for result in found) > 6
@@ -38,21 +38,21 @@ def test_all_four_stages_write_what_the_whole_head_writes(checkpoint, scenes, mo
 
 def test_coordinates_of_new_boxes_never_reach_the_whole_head(checkpoint, scenes, monkeypatch):
     rows = {"head": 0, "corners": 0, "taken": 0}
-    inside = decoding._Decoder._decode_corners
+    inside = decoding.Decoder._decode_corners
 
     def count_corners(self, hidden_BH, bounds):
         rows["corners"] += len(bounds)
         return inside(self, hidden_BH, bounds)
 
-    def count_taken(self, branch, token, *, std=0.0, take=decoding._Decoder._take):
+    def count_taken(self, branch, token, *, std=0.0, take=decoding.Decoder._take):
         rows["taken"] += 1
         return take(self, branch, token, std=std)
 
     def count_head(module, inputs, output):
         rows["head"] += len(inputs[0])
 
-    monkeypatch.setattr(decoding._Decoder, "_decode_corners", count_corners)
-    monkeypatch.setattr(decoding._Decoder, "_take", count_taken)
+    monkeypatch.setattr(decoding.Decoder, "_decode_corners", count_corners)
+    monkeypatch.setattr(decoding.Decoder, "_take", count_taken)
     handle = checkpoint.model.lm_head.register_forward_hook(count_head)
     try:
         (result,) = Captioner(TransformersBackend(checkpoint)).caption(scenes[:1])

@@ -1,0 +1,185 @@
+"""Drafts: what they offer, and that answers don't depend on them."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from pancap.caption.boxes import Box
+from pancap.chain import decoding
+from pancap.chain.backends.base import Question
+from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.config import DecodingConfig
+from pancap.chain.decoding import decode_branches
+from pancap.chain.drafts import BoxDrafts, Drafter, RepeatDrafts, Speller
+from pancap.chain.stages import STAGES_OF_MODE, ChainState, build_answer
+from pancap.chain.tokenizer import encode
+
+BOXES = (Box(0.1, 0.2, 0.345, 0.4), Box(0.5, 0.06, 0.75, 0.9), Box(0.007, 0.2, 0.5, 0.999))
+STATE = ChainState(
+    boxes=BOXES,
+    instances=tuple(Instance(tag=tag, box=box) for tag, box in zip(("square", "red square", "is"), BOXES, strict=True)),
+)
+CAPTION = "A square [[0.100, 0.200, 0.345, 0.400]] is behind a red square [[0.500, 0.060, 0.750, 0.900]]."
+FORMS = ["tokens", "text"]
+
+
+def rules_of(checkpoint, stage, *, ngram=0):
+    backend = TransformersBackend(checkpoint, decoding=DecodingConfig(draft_ngram=ngram, enable_drafts=True))
+    return backend._drafts(stage, STATE, codec=BoxCodec(coordinates=checkpoint.meta.coordinates))
+
+
+def replay(script, drafter):
+    """Forward passes, the prompt's included, to write the script; and the drafts that were right."""
+    place, accepted, num_steps = 0, [], 0
+    while place < len(script):
+        draft = drafter.propose()
+        fits = [left == right for left, right in zip(draft, script[place:], strict=False)]
+        num_right = fits.index(False) if False in fits else len(fits)
+        accepted.append(num_right)
+        for token in script[place : place + num_right + 1]:
+            drafter.advance(token)
+        place += num_right + 1
+        num_steps += 1
+    return num_steps, accepted
+
+
+@pytest.fixture(params=FORMS)
+def checkpoint(request):
+    return request.getfixturevalue(f"{request.param.removesuffix('s')}_checkpoint")
+
+
+def script_of(checkpoint, stage):
+    codec = BoxCodec(coordinates=checkpoint.meta.coordinates)
+    answer = build_answer(stage, codec=codec, boxes=BOXES, instances=STATE.instances, caption=CAPTION)
+    return [*encode(checkpoint.tokenizer, answer), checkpoint.tokenizer.eos_token_id]
+
+
+def test_a_box_costs_its_numbers_alone_where_it_is_new(checkpoint):
+    """Three digits a number of the text form are certain to need a step each; 7, 60 and 6 are shorter."""
+    num_numbers = {"tokens": 4 * 3, "text": 3 * 12}[checkpoint.meta.coordinates]
+    script = script_of(checkpoint, "loc")
+    num_steps, _ = replay(script, BoxDrafts(rules_of(checkpoint, "loc")))
+    assert num_numbers - 4 <= num_steps <= num_numbers + 2 < len(script)
+
+
+def test_the_tag_stage_costs_its_tags_alone(checkpoint):
+    tags = [f"a {item.tag}" for item in STATE.instances]
+    num_tag_tokens = sum(len(encode(checkpoint.tokenizer, tag)) - 1 for tag in tags)
+    num_steps, _ = replay(script_of(checkpoint, "tag"), BoxDrafts(rules_of(checkpoint, "tag")))
+    assert num_steps <= num_tag_tokens + len(tags)
+    assert num_steps < len(script_of(checkpoint, "tag")) / 2
+
+
+def test_a_caption_is_offered_the_box_of_the_tag_that_it_just_wrote(checkpoint):
+    rules = rules_of(checkpoint, "cap")
+    drafter = BoxDrafts(rules)
+    for token in encode(checkpoint.tokenizer, "A red square"):
+        drafter.advance(token)
+    assert drafter.propose() == rules.spelling.opening + rules.known[1].box + rules.spelling.closing
+    _, accepted = replay(script_of(checkpoint, "cap"), BoxDrafts(rules))
+    assert sum(count >= len(rules.spelling.opening + rules.known[0].box) for count in accepted) == 2
+
+
+def test_a_box_that_was_written_gives_way_to_one_of_the_same_tag(checkpoint):
+    rules = rules_of(checkpoint, "cap")
+    rules = replace(rules, known=tuple(replace(known, tag=rules.known[0].tag) for known in rules.known))
+    drafter, offered = BoxDrafts(rules), []
+    for _ in rules.known:
+        for token in (*rules.known[0].tag, *rules.spelling.opening):
+            drafter.advance(token)
+        offered.append(drafter.propose())
+        for token in offered[-1]:
+            drafter.advance(token)
+    assert offered == [known.box + rules.spelling.closing for known in rules.known]
+
+
+def test_nothing_to_discover_costs_no_step(checkpoint):
+    script = [*encode(checkpoint.tokenizer, "None"), checkpoint.tokenizer.eos_token_id]
+    assert replay(script, BoxDrafts(rules_of(checkpoint, "disc")))[0] == 1
+
+
+def test_the_last_run_of_the_same_tokens_says_what_follows():
+    drafts = RepeatDrafts([1, 2, 3, 9, 2, 3], longest=3)
+    assert drafts.propose() == (9, 2, 3)
+    drafts.advance(4)
+    assert drafts.propose() == ()
+    for token in (2, 3):
+        drafts.advance(token)
+    assert drafts.propose() == (4, 2, 3)
+
+
+def test_a_tokenizer_that_glues_digits_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"one token, got .* set decoding\.enable_drafts=false"):
+        Speller(lambda text: [hash(word) for word in text.split("]], ")], stage="tag", coordinates="text")
+
+
+def decode_all(checkpoint, pictures, config):
+    """Every stage of every picture in one batch."""
+    backend = TransformersBackend(checkpoint, decoding=config)
+    encoded = backend.encode(pictures)
+    branches = [
+        backend._branch(Question(image=image, stage=stage, state=STATE), encoded=encoded)
+        for image in range(len(pictures))
+        for stage in STAGES_OF_MODE["chain"]
+    ]
+    return decode_branches(checkpoint, encoded.prefix, branches=branches, repeat_window=6)
+
+
+def limited(max_new_tokens, **settings):
+    limits = {f"max_new_tokens_{stage}": max_new_tokens for stage in ("loc", "tag", "disc", "cap")}
+    return DecodingConfig(**limits, **settings)
+
+
+@pytest.mark.parametrize("enable_constraints", [False, True])
+@pytest.mark.parametrize("ngram", [0, 3])
+def test_answers_are_the_same_with_drafts_and_without(checkpoint, pictures, ngram, enable_constraints):
+    config = limited(70, draft_ngram=ngram, enable_constraints=enable_constraints)
+    with_drafts = decode_all(checkpoint, pictures, config)
+    without = decode_all(checkpoint, pictures, replace(config, enable_drafts=False))
+    assert [answer.ids for answer in with_drafts] == [answer.ids for answer in without]
+    for one, other in zip(with_drafts, without, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+        assert one.num_steps <= other.num_steps
+        assert len(other.ids) - 1 <= other.num_steps
+
+
+class Foreseen:
+    """Drafts that hold the right tokens for a while, and then wrong ones; not in all rows at once."""
+
+    def __init__(self, rules, *, prompt_ids):
+        self.answer, self.place = self.answers.pop(0), 0
+        self.rng = Random(len(self.answers))
+
+    def advance(self, token):
+        self.place += 1
+
+    def propose(self):
+        num_right, num_wrong = self.rng.randrange(12), self.rng.randrange(3)
+        return (*self.answer[self.place : self.place + num_right], *[7] * num_wrong)
+
+
+@pytest.mark.parametrize("enable_constraints", [False, True])
+def test_rows_go_on_from_wherever_their_draft_stops_to_be_right(checkpoint, pictures, enable_constraints, monkeypatch):
+    """Random weights write nothing that drafts foresee, so the drafts are made of what was written without them."""
+    config = limited(160, enable_constraints=enable_constraints)  # the text form outgrows the buffers
+    without = decode_all(checkpoint, pictures, replace(config, enable_drafts=False))
+    end = [checkpoint.tokenizer.eos_token_id]
+    monkeypatch.setattr(Foreseen, "answers", [answer.ids + end for answer in without], raising=False)
+    monkeypatch.setattr(decoding, "Drafter", Foreseen)
+    with_drafts = decode_all(checkpoint, pictures, config)
+    assert [answer.ids for answer in with_drafts] == [answer.ids for answer in without]
+    for one, other in zip(with_drafts, without, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+    assert 3 * sum(one.num_steps for one in with_drafts) < sum(other.num_steps for other in without)
+    assert len({tuple(answer.ids) for answer in without}) > len(pictures)
+
+
+def test_drafting_goes_on_where_the_answer_leaves_the_draft(checkpoint):
+    """A drafter only guesses: whatever is written, it must follow."""
+    for stage in STAGES_OF_MODE["chain"]:
+        drafter = Drafter(rules_of(checkpoint, stage, ngram=2), prompt_ids=[5, 6, 7])
+        for token in [*range(30), *script_of(checkpoint, stage)[::-1]] * 2:
+            assert all(isinstance(guess, int) for guess in drafter.propose())
+            drafter.advance(token)
