@@ -23,8 +23,8 @@ def validate_on(held_out: str | Path, *, limit: int) -> Callable[[Path, Path], M
 
 
 def _score(checkpoint: Path, out: Path, *, held_out: Path, limit: int) -> Mapping[str, float]:
-    from pancap.chain.captioner import caption_folder
     from pancap.chain.config import CaptionConfig
+    from pancap.chain.folder import caption_folder
     from pancap.scoring.config import ScoreConfig
     from pancap.scoring.files import score_files
 

@@ -2,12 +2,10 @@
 
 import json
 
-import pyarrow.parquet as pq
 import pytest
 
 from pancap.chain.training.config import TrainConfig
 from pancap.configs import UsageError, load_config
-from pancap.engine.scenes.rows import draw_rows
 from pancap.platform.experiment import ExperimentConfig, fingerprint, phases_of, run_experiment
 
 TINY = {"image_px": 64, "vocabulary_size": 400} | {
@@ -15,20 +13,6 @@ TINY = {"image_px": 64, "vocabulary_size": 400} | {
     for part in ("vision", "text")
     for name, value in {"hidden": 32, "layers": 1, "heads": 2, "mlp": 48}.items()
 }
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """Six scenes to train on and six others, written without Ray."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("train", "held_out")]
-    for seed, folder in enumerate(folders):
-        (folder / "images").mkdir()
-        rows = draw_rows(list(range(6)), root=folder, seed=seed, size_px=128, split="train")
-        pq.write_table(rows, folder / "scenes.parquet")
-        captions = zip(rows["uri"].to_pylist(), rows["caption"].to_pylist(), strict=True)
-        records = [{"image_path": uri, "gt_response": caption} for uri, caption in captions]
-        (folder / "captions.json").write_text(json.dumps(records))
-    return folders
 
 
 def make_config(scenes, out, **changes):
