@@ -49,20 +49,37 @@ def plain_nll(model, batch):
     logits = model(
         input_ids=batch.ids_T.unsqueeze(0), pixel_values=batch.pixels, attention_mask=torch.ones_like(batch.ids_T)[None]
     ).logits[0]
-    return torch.nn.functional.cross_entropy(logits[batch.rows_M], batch.targets_M).item()
+    return torch.nn.functional.cross_entropy(logits[batch.rows_M], batch.targets_M)
 
 
 def test_tree_gives_the_loss_of_four_separate_samples(tiny):
     tokenizer, encoded, _ = tiny
     model = build_model(TINY, tokenizer=tokenizer, seed=1).eval()
     branches = [EncodedImage(encoded[0].index, (branch,)) for branch in encoded[0].branches]
-    expected = {image.branches[0].stage: plain_nll(model, batch_of(tiny, [image])) for image in branches}
+    expected = {image.branches[0].stage: plain_nll(model, batch_of(tiny, [image])).item() for image in branches}
     use_tree_attention(model)
     loss = LossConfig(box=BoxLossConfig(weight=0.0), copied_coordinates=1.0)
     parts = step_loss(model, batch_of(tiny, encoded[:1]), named=token_ids(tokenizer), loss=loss)
     assert parts.stages == pytest.approx(expected, rel=1e-5)
     weights = {"loc": loss.loc, "tag": loss.tag, "disc": loss.disc, "cap": loss.cap}
     assert parts.total.item() == pytest.approx(sum(weights[s] * expected[s] for s in expected), rel=1e-5)
+
+
+def test_tree_gives_the_gradients_of_four_separate_samples(tiny):
+    tokenizer, encoded, _ = tiny
+    model = build_model(TINY, tokenizer=tokenizer, seed=1).eval()
+    loss = LossConfig(box=BoxLossConfig(weight=0.0), copied_coordinates=1.0)
+    for branch in encoded[0].branches:
+        alone = EncodedImage(encoded[0].index, (branch,))
+        (getattr(loss, branch.stage) * plain_nll(model, batch_of(tiny, [alone]))).backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+    model.zero_grad()
+    use_tree_attention(model)
+    step_loss(model, batch_of(tiny, encoded[:1]), named=token_ids(tokenizer), loss=loss).total.backward()
+    found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        assert (found[name] - gradient).norm() <= 1e-5 * gradient.norm() + 1e-9, name
 
 
 def test_images_of_one_batch_do_not_see_each_other(tiny):
