@@ -41,11 +41,15 @@ LAYOUTS: dict[LayoutName, Layout] = {
 
 
 def chat_template(layout: Layout) -> str:
-    """The layout for engines that are sent messages: one turn, the user's, its picture before its text (Jinja)."""
+    """The layout for engines that are sent messages: one turn, the user's, its picture before its text (Jinja).
+
+    vLLM hands over the parts of a message only to a template in which it sees `message['content']` looped over.
+    """
     image = _write("<image>" + layout.after_image + layout.before_prompt)
     part = "{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}" + image + "{% endif %}"
-    parts = "{% for part in messages[0]['content'] %}" + part + "{% endfor %}"
-    return "{{ bos_token }}" + _write(layout.before_image) + parts + _write(layout.after_prompt)
+    parts = "{% for part in message['content'] %}" + part + "{% endfor %}"
+    turn = _write(layout.before_image) + parts + _write(layout.after_prompt)
+    return "{{ bos_token }}{% for message in messages %}" + turn + "{% endfor %}"
 
 
 def _write(text: str) -> str:

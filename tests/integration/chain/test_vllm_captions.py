@@ -1,16 +1,20 @@
 """`backend=vllm` on the CPU: the shipped nano goes through its four stages in a real engine, in this process."""
 
 import importlib.util
-import json
 from dataclasses import replace
 
 import pytest
 
+from pancap.chain.backends.generator import GeneratorBackend
+from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.captioner import Captioner
 from pancap.chain.config import CaptionConfig, DecodingConfig
-from pancap.chain.folder import caption_folder
+from pancap.chain.loading import open_captioner
+from pancap.chain.model import load_checkpoint
+from pancap.chain.stages import STAGES
+from pancap.chain.tokenizer import encode_prompt
 from pancap.engine.scenes.scene import render_scene
 from pancap.llm.config import VllmConfig
-from pancap.llm.in_process import VllmGenerator
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,105 +31,89 @@ ENGINE = {
     "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
 }
 VLLM = VllmConfig(dtype="float32", max_model_len=2048, max_in_flight=NUM_IMAGES, engine=ENGINE)
-DECODING = DecodingConfig(max_new_tokens_loc=120, max_new_tokens_tag=200, max_new_tokens_disc=60)
+LIMITS = DecodingConfig(
+    max_new_tokens_loc=120, max_new_tokens_tag=200, max_new_tokens_disc=60, max_new_tokens_cap=100, repeat_window=1
+)
+
+
+class Watched:
+    """A generator whose replies are kept, by the stage that they answer."""
+
+    def __init__(self, generator):
+        self.replies, self._inner = [], generator
+
+    def generate(self, requests, *, follow):
+        stages = {}
+
+        def note(place, request):
+            stages[place] = request.purpose
+            return request
+
+        def follow_and_keep(place, reply):
+            self.replies.append((stages[place], reply))
+            following = follow(place, reply)
+            return following and note(place, following)
+
+        noted = (note(place, request) for place, request in enumerate(requests))
+        yield from self._inner.generate(noted, follow=follow_and_keep)
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("scenes")
-    for seed in range(NUM_IMAGES):
-        image = render_scene(seed + 7, size_px=224).image
-        Image.fromarray(image[60:180] if seed == 1 else image).save(folder / f"{seed}.png")
-    (folder / "page.png").write_text("<html>")
-    return folder
+def images():
+    scenes = [render_scene(seed + 7, size_px=224).image for seed in range(NUM_IMAGES)]
+    return [scenes[0], scenes[1][60:180], scenes[2]]
 
 
 @pytest.fixture(scope="module")
-def replies():
-    """Every reply of every engine, by the stage that it answers."""
-    kept = []
+def vllm():
+    config = CaptionConfig(checkpoint="nano", images="", backend="vllm", vllm=VLLM, decoding=LIMITS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        generate = VllmGenerator.generate
-
-        def generate_and_keep(self, requests, *, follow):
-            purposes = {}
-
-            def note(place, request):
-                purposes[place] = request.purpose
-                return request
-
-            def follow_and_keep(place, reply):
-                kept.append((purposes[place], place, reply))
-                following = follow(place, reply)
-                return following and note(place, following)
-
-            noted = (note(place, request) for place, request in enumerate(requests))
-            yield from generate(self, noted, follow=follow_and_keep)
-
-        patch.setattr(VllmGenerator, "generate", generate_and_keep)
-        yield kept
+        with open_captioner(config) as captioner:
+            yield captioner
 
 
 @pytest.fixture(scope="module")
-def run(scenes, replies, tmp_path_factory):
-    out = tmp_path_factory.mktemp("captions")
-    config = CaptionConfig(
-        checkpoint="nano",
-        images=str(scenes),
-        out=str(out),
-        backend="vllm",
-        max_bad_fraction=0.5,
-        decoding=DECODING,
-        vllm=VLLM,
-    )
-    summary = caption_folder(config)
-    records = [json.loads(line) for line in (out / "captions.jsonl").read_text().splitlines()]
-    return config, summary, records
+def watched(vllm, images):
+    """The constrained run, and every reply of it."""
+    generator = Watched(vllm.backend.generator)
+    backend = GeneratorBackend(generator, dialect=vllm.backend.dialect, decoding=LIMITS)
+    return Captioner(backend).caption(images), generator.replies
 
 
-def test_images_go_through_the_stages_and_the_bad_one_is_set_aside(run):
-    """R21."""
-    _, summary, records = run
-    assert (summary.num_images, [name for name, _ in summary.refused]) == (NUM_IMAGES, ["page.png"])
-    for record in records:
-        assert list(record["stages"]) == ["loc", "tag", "disc", "cap"]
-        assert record["caption"] and record["entities"]
-        assert {entity["confidence"] for entity in record["entities"]} == {None}  # vLLM tells none
+def test_no_malformed_box_comes_out(watched):
+    """R26: an answer that its limit cuts may end inside a box, and nothing else is ever dropped."""
+    results, replies = watched
+    num_cut = sum(reply.finish == "length" for _, reply in replies)
+    dropped = [text for result in results for found in result.dropped.values() for text in found]
+    assert len(dropped) <= num_cut and all(text.startswith("unclosed") for text in dropped)
+    for result in results:
+        assert list(result.stages) == ["loc", "tag", "disc", "cap"]
+        assert len(result.entities) > 2 and result.caption
+        assert set(result.confidences) == {None}  # vLLM tells none
 
 
-def test_no_malformed_box_comes_out(run):
-    """R26: with limits that cut an answer between its boxes the last one may be unfinished, and nothing else."""
-    _, summary, records = run
-    dropped = [text for record in records for found in record.get("dropped", {}).values() for text in found]
-    assert all(text.startswith("unclosed") for text in dropped)
-    assert len(dropped) <= NUM_IMAGES
-    assert summary.num_entities > 2 * NUM_IMAGES
-
-
-def test_later_stages_find_image_and_prompt_prefix_in_the_engines_cache(run, replies):
-    """By vLLM's own count: nano's prefix is 198 tokens, six whole blocks of it; another image's are not taken for it.
+def test_later_stages_find_the_image_in_the_engines_prefix_cache(watched):
+    """By vLLM's own count: nano's prefix is 198 tokens, six whole blocks of it.
 
     All images have the same placeholder tokens, so a cache that knew the tokens alone would serve one image's to the
     next: the first stage of each would then be a hit.
     """
-    cached = {stage: [] for stage in ("loc", "tag", "disc", "cap")}
-    for stage, _, reply in replies:
-        cached[stage].append(reply.cached_tokens)
-    print({stage: counts for stage, counts in cached.items()})
+    checkpoint = load_checkpoint("nano")
+    num_prefix = len(checkpoint.prefix_ids)
+    cached = {stage: [reply.cached_tokens for of, reply in watched[1] if of == stage] for stage in STAGES}
     assert cached["loc"] == [0] * NUM_IMAGES
     for stage in ("tag", "disc", "cap"):
-        assert len(cached[stage]) == NUM_IMAGES
-        assert min(cached[stage]) >= 198 // BLOCK * BLOCK
+        assert cached[stage] == [num_prefix // BLOCK * BLOCK] * NUM_IMAGES
+    asked = {reply.prompt_tokens for of, reply in watched[1] if of == "loc"}
+    assert asked == {num_prefix + len(encode_prompt(checkpoint.tokenizer, STAGES["loc"].head))}
 
 
-def test_a_finished_run_asks_for_nothing_again(run, replies):
-    config, *_ = run
-    asked = len(replies)
-    again = caption_folder(config)
-    assert (again.num_images, again.num_resumed, len(replies)) == (NUM_IMAGES, NUM_IMAGES, asked)
-    with pytest.raises(ValueError, match="backend: vllm -> None"):
-        caption_folder(replace(config, backend="transformers"))
+def test_without_constraints_all_stages_say_what_transformers_says(vllm, images):
+    free = replace(LIMITS, enable_constraints=False, max_new_tokens_tag=120, max_new_tokens_cap=60)
+    backend = GeneratorBackend(vllm.backend.generator, dialect=vllm.backend.dialect, decoding=free)
+    found = Captioner(backend).caption(images)
+    expected = Captioner(TransformersBackend(load_checkpoint("nano"), decoding=free)).caption(images)
+    assert [result.stages for result in found] == [result.stages for result in expected]
+    assert [result.caption for result in found] == [result.caption for result in expected]
