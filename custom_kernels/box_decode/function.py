@@ -5,6 +5,7 @@ Legend: N rows (sequences in a coordinate slot), B boxes of four slots (x1, y1, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -159,22 +160,24 @@ def _box_decode_op(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     from pancap.custom_kernels.box_decode.kernel import launch
 
-    return launch(hidden, weight, bias, lower, upper, seeds, embedding, counters, temperature, is_joint=is_joint)
+    results = _empty_results(hidden, embedding)
+    if len(hidden):
+        given = (hidden, weight, bias, lower, upper, seeds, embedding, counters, temperature)
+        launch(*given, is_joint=is_joint, results=results)
+    return results
 
 
 @_box_decode_op.register_fake
 def _box_decode_fake(
-    hidden: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    lower: torch.Tensor | None,
-    upper: torch.Tensor | None,
-    seeds: torch.Tensor | None,
-    embedding: torch.Tensor | None,
-    counters: torch.Tensor,
-    temperature: float,
-    is_joint: bool,
+    hidden: torch.Tensor, weight: Any, bias: Any, lower: Any, upper: Any, seeds: Any, embedding: Any, *_: Any
+) -> tuple[torch.Tensor, ...]:
+    return _empty_results(hidden, embedding)
+
+
+def _empty_results(
+    hidden: torch.Tensor, embedding: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(bins, log-probability, mean, deviation: N each; next embedding (N, H), (0, H) without a table)."""
     num_rows, width = hidden.shape
     bins = hidden.new_empty(num_rows, dtype=torch.int64)
     log_prob, mean, std = (hidden.new_empty(num_rows, dtype=torch.float32) for _ in range(3))

@@ -162,19 +162,9 @@ def _box_loss_op(
 
 @_box_loss_op.register_fake
 def _box_loss_fake(
-    hidden: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    targets: torch.Tensor,
-    box_weights: torch.Tensor,
-    sigma: float,
-    ce_weight: float,
-    giou_weight: float,
-    l1_weight: float,
-    needs_hidden: bool,
-    needs_weight: bool,
-    needs_bias: bool,
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *rest: Any
 ) -> tuple[torch.Tensor, ...]:
+    needs_hidden, needs_weight, needs_bias = rest[-3:]
     num_boxes, _, width = hidden.shape
     num_values = weight.shape[0]
     shapes: tuple[tuple[int, ...], ...] = ((), (num_boxes, 4), (num_boxes,), (num_boxes, 4), (num_boxes, 4))

@@ -58,6 +58,47 @@ def _corner_gradient(area, shared, hull, shared_size, union, hull_size, MIN_AREA
 
 
 @triton.jit
+def _corner(values, slots, SLOT: tl.constexpr):
+    return tl.sum(tl.where(slots == SLOT, values, 0.0))
+
+
+@triton.jit
+def _giou(box, truth, slots, MIN_AREA: tl.constexpr):
+    """GIoU of two boxes (4,), and its derivative (4,) after the first."""
+    x1, y1, x2, y2 = _corner(box, slots, 0), _corner(box, slots, 1), _corner(box, slots, 2), _corner(box, slots, 3)
+    true_x1, true_y1 = _corner(truth, slots, 0), _corner(truth, slots, 1)
+    true_x2, true_y2 = _corner(truth, slots, 2), _corner(truth, slots, 3)
+    width, shared_x, hull_x, shared_x1, shared_x2, hull_x1, hull_x2 = _overlap(x1, x2, true_x1, true_x2)
+    height, shared_y, hull_y, shared_y1, shared_y2, hull_y1, hull_y2 = _overlap(y1, y2, true_y1, true_y2)
+    shared, hull = shared_x * shared_y, hull_x * hull_y
+    true_area = tl.maximum(true_x2 - true_x1, 0.0) * tl.maximum(true_y2 - true_y1, 0.0)
+    union = width * height + true_area - shared
+    union_safe = tl.maximum(union, MIN_AREA)
+    giou = shared / union_safe + union_safe / tl.maximum(hull, MIN_AREA) - 1.0
+
+    wide = tl.where(x2 >= x1, height, 0.0)
+    tall = tl.where(y2 >= y1, width, 0.0)
+    by_x1 = _corner_gradient(-wide, shared_x1 * shared_y, hull_x1 * hull_y, shared, union, hull, MIN_AREA)
+    by_y1 = _corner_gradient(-tall, shared_y1 * shared_x, hull_y1 * hull_x, shared, union, hull, MIN_AREA)
+    by_x2 = _corner_gradient(wide, shared_x2 * shared_y, hull_x2 * hull_y, shared, union, hull, MIN_AREA)
+    by_y2 = _corner_gradient(tall, shared_y2 * shared_x, hull_y2 * hull_x, shared, union, hull, MIN_AREA)
+    return giou, tl.where(slots == 0, by_x1, tl.where(slots == 1, by_y1, tl.where(slots == 2, by_x2, by_y2)))
+
+
+@triton.jit
+def _aim(distance, is_bin, sigma, reach, IS_SOFT: tl.constexpr):
+    """What the distributions should be, by the distance of each bin from the true one; see `soft_targets`."""
+    if IS_SOFT:
+        steps = distance.to(tl.float32) / sigma
+        near = (distance <= reach) & (distance >= -reach) & is_bin
+        bell = tl.where(near, tl.exp(-0.5 * steps * steps), 0.0)
+        return bell / tl.sum(bell, axis=1)[:, None]
+    else:
+        return tl.where(distance == 0, 1.0, 0.0)
+
+
+# Over 60 lines, a third of them arguments.
+@triton.jit
 def _box_loss_rows_kernel(
     logits_ptr,
     grad_ptr,
@@ -102,35 +143,12 @@ def _box_loss_rows_kernel(
     probs = probs / total[:, None]
     values = bins.to(tl.float32)[None, :] / last
     expected = tl.sum(probs * values, axis=1)
-
-    distance = bins[None, :] - targets[:, None]
-    if IS_SOFT:
-        steps = distance.to(tl.float32) / sigma
-        near = (distance <= reach) & (distance >= -reach) & is_bin
-        aim = tl.where(near, tl.exp(-0.5 * steps * steps), 0.0)
-        aim = aim / tl.sum(aim, axis=1)[:, None]
-    else:
-        aim = tl.where(distance == 0, 1.0, 0.0)
+    aim = _aim(bins[None, :] - targets[:, None], is_bin, sigma, reach, IS_SOFT)
     ce = tl.log(total) - tl.sum(tl.where(aim > 0.0, aim * logits, 0.0), axis=1)
-
     truth = targets.to(tl.float32) / last
     offset = expected - truth
     l1 = tl.abs(offset)
-    x1 = tl.sum(tl.where(slots == 0, expected, 0.0))
-    y1 = tl.sum(tl.where(slots == 1, expected, 0.0))
-    x2 = tl.sum(tl.where(slots == 2, expected, 0.0))
-    y2 = tl.sum(tl.where(slots == 3, expected, 0.0))
-    true_x1 = tl.sum(tl.where(slots == 0, truth, 0.0))
-    true_y1 = tl.sum(tl.where(slots == 1, truth, 0.0))
-    true_x2 = tl.sum(tl.where(slots == 2, truth, 0.0))
-    true_y2 = tl.sum(tl.where(slots == 3, truth, 0.0))
-    width, shared_x, hull_x, shared_x1, shared_x2, hull_x1, hull_x2 = _overlap(x1, x2, true_x1, true_x2)
-    height, shared_y, hull_y, shared_y1, shared_y2, hull_y1, hull_y2 = _overlap(y1, y2, true_y1, true_y2)
-    shared = shared_x * shared_y
-    true_area = tl.maximum(true_x2 - true_x1, 0.0) * tl.maximum(true_y2 - true_y1, 0.0)
-    union = width * height + true_area - shared
-    hull = hull_x * hull_y
-    giou = shared / tl.maximum(union, MIN_AREA) + tl.maximum(union, MIN_AREA) / tl.maximum(hull, MIN_AREA) - 1.0
+    giou, by_corner = _giou(expected, truth, slots, MIN_AREA)
 
     loss = ce_weight * tl.sum(ce) + giou_weight * (1.0 - giou) + l1_weight * tl.sum(l1)
     tl.store(loss_ptr + box, loss * weight)
@@ -138,23 +156,13 @@ def _box_loss_rows_kernel(
     tl.store(giou_ptr + box, giou)
     tl.store(l1_ptr + rows, l1)
     tl.store(expected_ptr + rows, expected)
-
     if HAS_GRAD:
-        wide = tl.where(x2 >= x1, height, 0.0)
-        tall = tl.where(y2 >= y1, width, 0.0)
-        by_x1 = _corner_gradient(-wide, shared_x1 * shared_y, hull_x1 * hull_y, shared, union, hull, MIN_AREA)
-        by_y1 = _corner_gradient(-tall, shared_y1 * shared_x, hull_y1 * hull_x, shared, union, hull, MIN_AREA)
-        by_x2 = _corner_gradient(wide, shared_x2 * shared_y, hull_x2 * hull_y, shared, union, hull, MIN_AREA)
-        by_y2 = _corner_gradient(tall, shared_y2 * shared_x, hull_y2 * hull_x, shared, union, hull, MIN_AREA)
-        by_corner = tl.where(slots == 0, by_x1, tl.where(slots == 1, by_y1, tl.where(slots == 2, by_x2, by_y2)))
         sign = tl.where(offset > 0.0, 1.0, tl.where(offset < 0.0, -1.0, 0.0))
         by_expected = l1_weight * sign - giou_weight * by_corner
         # d expected / d logit k = p_k (v_k - expected).
         grad = ce_weight * (probs - aim) + by_expected[:, None] * probs * (values - expected[:, None])
-        grad = grad * weight
-        tl.store(
-            grad_ptr + rows[:, None] * stride_grad + bins[None, :], grad.to(grad_ptr.dtype.element_ty), mask=is_bin
-        )
+        grad = (grad * weight).to(grad_ptr.dtype.element_ty)
+        tl.store(grad_ptr + rows[:, None] * stride_grad + bins[None, :], grad, mask=is_bin)
 
 
 @triton.jit
@@ -184,44 +192,27 @@ def launch(
 ) -> tuple[torch.Tensor, ...]:
     """(total, ce, giou, l1, expected, gradients of hidden, weight and bias; those not needed have no elements)."""
     num_boxes, _, width = hidden_M4H.shape
-    num_values, device, dtype = weight_KH.shape[0], hidden_M4H.device, hidden_M4H.dtype
+    num_values, device, dtype = len(weight_KH), hidden_M4H.device, hidden_M4H.dtype
     has_grad = needs_hidden or needs_weight or needs_bias
-
-    def figures(*shape: int) -> torch.Tensor:
-        return torch.empty(shape, dtype=torch.float32, device=device)
-
-    loss_M, ce_M4, giou_M = figures(num_boxes), figures(num_boxes, 4), figures(num_boxes)
-    l1_M4, expected_M4 = figures(num_boxes, 4), figures(num_boxes, 4)
-    hidden_shape = (num_boxes, 4, width) if needs_hidden else (0, 4, width)
-    grad_hidden = torch.empty(hidden_shape, dtype=dtype, device=device)
-    sum_weight = torch.zeros(weight_KH.shape if needs_weight else (0, width), dtype=torch.float32, device=device)
+    shapes = (num_boxes,), (num_boxes, 4), (num_boxes,), (num_boxes, 4), (num_boxes, 4)
+    figures = [torch.empty(shape, dtype=torch.float32, device=device) for shape in shapes]
+    grad_hidden = hidden_M4H.new_empty(num_boxes if needs_hidden else 0, 4, width)
+    sum_weight = torch.zeros(num_values if needs_weight else 0, width, dtype=torch.float32, device=device)
     sum_bias = torch.zeros(num_values if needs_bias else 0, dtype=torch.float32, device=device)
-
-    chunk_rows = 4 * min(CHUNK_BOXES, num_boxes)
-    pitch = triton.cdiv(num_values, _ALIGN) * _ALIGN
-    logits_RK = torch.empty(chunk_rows, pitch, dtype=torch.float32, device=device)[:, :num_values]
-    is_in_place = dtype == torch.float32
-    grad_RK = (
-        logits_RK
-        if is_in_place or not has_grad
-        else torch.empty(chunk_rows, pitch, dtype=dtype, device=device)[:, :num_values]
-    )
+    logits_RK = _chunk(hidden_M4H, num_values, dtype=torch.float32)
+    grad_RK = logits_RK if dtype == torch.float32 or not has_grad else _chunk(hidden_M4H, num_values, dtype=dtype)
     for start in range(0, num_boxes, CHUNK_BOXES):
-        stop = min(start + CHUNK_BOXES, num_boxes)
-        rows_RH = hidden_M4H[start:stop].reshape(-1, width)
+        part = slice(start, start + CHUNK_BOXES)
+        rows_RH = hidden_M4H[part].reshape(-1, width)
         logits, grad = logits_RK[: len(rows_RH)], grad_RK[: len(rows_RH)]
         _multiply(rows_RH, weight_KH.T, out=logits)
-        _box_loss_rows_kernel[(stop - start,)](
+        _box_loss_rows_kernel[(len(rows_RH) // 4,)](
             logits,
             grad,
             weight_KH if bias_K is None else bias_K,
-            targets_M4[start:],
-            box_weights_M[start:],
-            loss_M[start:],
-            ce_M4[start:],
-            giou_M[start:],
-            l1_M4[start:],
-            expected_M4[start:],
+            targets_M4[part],
+            box_weights_M[part],
+            *(figure[part] for figure in figures),
             num_values,
             logits.stride(0),
             grad.stride(0),
@@ -238,14 +229,20 @@ def launch(
             num_warps=8,
         )
         if needs_hidden:
-            torch.mm(grad, weight_KH, out=grad_hidden[start:stop].view(-1, width))
+            torch.mm(grad, weight_KH, out=grad_hidden[part].view(-1, width))
         if needs_weight:
             _multiply(grad.T, rows_RH, out=sum_weight, is_added=True)
         if needs_bias:
             sum_bias += grad.sum(dim=0, dtype=torch.float32)
     bias_dtype = torch.float32 if bias_K is None else bias_K.dtype
-    grads = (grad_hidden, sum_weight.to(weight_KH.dtype), sum_bias.to(bias_dtype))
-    return loss_M.sum(), ce_M4, giou_M, l1_M4, expected_M4, *grads
+    return figures[0].sum(), *figures[1:], grad_hidden, sum_weight.to(weight_KH.dtype), sum_bias.to(bias_dtype)
+
+
+def _chunk(hidden_M4H: torch.Tensor, num_values: int, *, dtype: torch.dtype) -> torch.Tensor:
+    """Room for the (R, K) logits of one chunk."""
+    num_rows = 4 * min(CHUNK_BOXES, len(hidden_M4H))
+    pitch = triton.cdiv(num_values, _ALIGN) * _ALIGN
+    return torch.empty(num_rows, pitch, dtype=dtype, device=hidden_M4H.device)[:, :num_values]
 
 
 def launch_scale(data: torch.Tensor, factor: torch.Tensor) -> None:

@@ -39,21 +39,7 @@ def roi_align(
 
     Source: He et al., Mask R-CNN, ICCV 2017.
     """
-    if features_NCHW.ndim != 4 or not features_NCHW.is_floating_point():
-        raise ValueError(
-            f"roi_align: features must be float (N, C, H, W), got {features_NCHW.dtype} {tuple(features_NCHW.shape)}"
-        )
-    if regions_R5.ndim != 2 or regions_R5.shape[1] != 5 or not regions_R5.is_floating_point():
-        raise ValueError(f"roi_align: regions must be float (R, 5), got {regions_R5.dtype} {tuple(regions_R5.shape)}")
-    if min(output_size) < 1 or not spatial_scale > 0 or sampling < 0:
-        raise ValueError(
-            "roi_align: output_size must be >= 1, spatial_scale > 0 and sampling >= 0, "
-            f"got {output_size}, {spatial_scale}, {sampling}"
-        )
-    images_R = regions_R5[:, 0]
-    # On a GPU the check would wait for the device.
-    if images_R.device.type == "cpu" and bool(((images_R < 0) | (images_R >= len(features_NCHW))).any()):
-        raise ValueError(f"roi_align: image indices must be 0..{len(features_NCHW) - 1}")
+    _check_inputs(features_NCHW, regions_R5, output_size=output_size, spatial_scale=spatial_scale, sampling=sampling)
     if choose_backend("roi_align", features_NCHW, backend=backend) == "torch":
         return roi_align_reference(
             features_NCHW,
@@ -158,3 +144,28 @@ def _spread_gradient(ctx: Any, by_output: torch.Tensor) -> tuple[Any, ...]:
 
 
 _roi_align_op.register_autograd(_spread_gradient, setup_context=_keep_regions)
+
+
+def _check_inputs(
+    features_NCHW: torch.Tensor,
+    regions_R5: torch.Tensor,
+    *,
+    output_size: tuple[int, int],
+    spatial_scale: float,
+    sampling: int,
+) -> None:
+    if features_NCHW.ndim != 4 or not features_NCHW.is_floating_point():
+        raise ValueError(
+            f"roi_align: features must be float (N, C, H, W), got {features_NCHW.dtype} {tuple(features_NCHW.shape)}"
+        )
+    if regions_R5.ndim != 2 or regions_R5.shape[1] != 5 or not regions_R5.is_floating_point():
+        raise ValueError(f"roi_align: regions must be float (R, 5), got {regions_R5.dtype} {tuple(regions_R5.shape)}")
+    if min(output_size) < 1 or not spatial_scale > 0 or sampling < 0:
+        raise ValueError(
+            "roi_align: output_size must be >= 1, spatial_scale > 0 and sampling >= 0, "
+            f"got {output_size}, {spatial_scale}, {sampling}"
+        )
+    images_R = regions_R5[:, 0]
+    # On a GPU the check would wait for the device.
+    if images_R.device.type == "cpu" and bool(((images_R < 0) | (images_R >= len(features_NCHW))).any()):
+        raise ValueError(f"roi_align: image indices must be 0..{len(features_NCHW) - 1}")
