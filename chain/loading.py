@@ -84,7 +84,8 @@ def _load_checkpoint(config: CaptionConfig, stack: ExitStack) -> Captioner:
         has_rules=True,
     )
     if not is_in_vllm_layout(folder):
-        folder = _export(folder, to=Path(stack.enter_context(TemporaryDirectory(prefix="pancap-vllm-"))))
+        target = Path(stack.enter_context(TemporaryDirectory(prefix="pancap-vllm-")))
+        folder = _export(folder, to=target, dtype=config.vllm.dtype)
     return Captioner(
         stack.enter_context(closing(_backend(config, model=str(folder), dialect=dialect))),
         mode=meta.mode if config.mode == "checkpoint" else config.mode,
@@ -104,12 +105,12 @@ def is_in_vllm_layout(folder: Path) -> bool:
     return not any(name.startswith("model.") for name in names)
 
 
-def _export(folder: Path, *, to: Path) -> Path:
+def _export(folder: Path, *, to: Path, dtype: str) -> Path:
     from pancap.chain.export import export_for_vllm
     from pancap.chain.layouts import LAYOUTS, chat_template
     from pancap.chain.model import load_checkpoint
 
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(folder, dtype="bfloat16" if dtype == "bfloat16" else "float32")
     export_for_vllm(checkpoint, directory=to)
     (to / "chat_template.jinja").write_text(chat_template(LAYOUTS[checkpoint.meta.layout]))
     return to

@@ -53,6 +53,8 @@ class Request:
         seed: of the sampling; without effect at temperature 0.
         rules: for the logits processor that `vllm.engine.logits_processors` names, which finds it as
             `extra_args["rules"]`; only vLLM takes it.
+        repeat_window: a reply that ends in copies of its last tokens, this many at most, is cut; 0 for never. Only vLLM
+            in this process takes it.
         purpose: what the request is for; counted apart, never sent.
     """
 
@@ -63,6 +65,7 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     rules: str = ""
+    repeat_window: int = 0
     purpose: str = ""
 
     @property

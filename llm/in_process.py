@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Placed = tuple[int, Request]
 
 _WATCH_EVERY_S = 0.5
+_MIN_REPEATED_TOKENS = 8  # shorter ones are no loop: digits of a box, [[111, 111, 222, 222]]
 _ABOUT_SPEED = {
     "block_size",
     "distributed_executor_backend",
@@ -234,9 +235,15 @@ def _wake_when_dead(engine: "LLM") -> None:
 
 def _sampling(request: Request, *, tokenizer: Any) -> "SamplingParams":
     from vllm import SamplingParams
-    from vllm.sampling_params import StructuredOutputsParams
+    from vllm.sampling_params import RepetitionDetectionParams, StructuredOutputsParams
 
     arguments = sampling_arguments(request)
+    if request.repeat_window:
+        arguments["repetition_detection"] = RepetitionDetectionParams(
+            max_pattern_size=request.repeat_window,
+            min_pattern_size=min(request.repeat_window, _MIN_REPEATED_TOKENS),
+            min_count=3,
+        )
     constraint = arguments.pop("structured_outputs", None)
     if tokens := choice_tokens(request.choices, tokenizer):
         arguments["max_tokens"] = min(request.max_tokens, len(tokens[0]))
@@ -246,11 +253,11 @@ def _sampling(request: Request, *, tokenizer: Any) -> "SamplingParams":
 
 def _reply(output: "RequestOutput", *, choices: Sequence[str]) -> Reply:
     completion = output.outputs[0]
-    if completion.finish_reason not in ("stop", "length"):
+    if completion.finish_reason not in ("stop", "length", "repetition"):
         return Reply(text="", finish="refused", error=f"the engine ended it with {completion.finish_reason}")
     return Reply(
         text=completion.text,
-        finish="length" if completion.finish_reason == "length" and completion.text not in choices else "stop",
+        finish="stop" if completion.finish_reason == "stop" or completion.text in choices else "length",
         prompt_tokens=len(output.prompt_token_ids or ()),
         cached_tokens=output.num_cached_tokens,
         completion_tokens=len(completion.token_ids),

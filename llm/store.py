@@ -145,9 +145,11 @@ def request_key(identity: str, request: Request) -> str:
         [[message.role, message.text] for message in request.messages],
         [request.max_tokens, request.schema, list(request.choices), request.temperature, request.seed],
     ]
-    if request.rules or request.has_images:  # left out elsewhere, so that replies kept by earlier versions are found
+    if (
+        request.rules or request.repeat_window or request.has_images
+    ):  # left out elsewhere, so that replies kept by earlier versions are found
         images = [[hashlib.sha256(image).hexdigest() for image in message.images] for message in request.messages]
-        content.append([request.rules, images])
+        content.append([request.rules, request.repeat_window, images])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

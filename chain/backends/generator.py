@@ -23,7 +23,7 @@ class GeneratorBackend:
     Args:
         generator: prompts and pictures in, text out.
         dialect: how its model is spoken to.
-        decoding: limits; repeated text is cut by the limit alone.
+        decoding: limits.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class GeneratorBackend:
             messages=(*system, Message(role="user", text=prompt, images=(begun.png,))),
             max_tokens=self.decoding.max_new_tokens(question.stage),
             rules=self.dialect.rules(begun.codec) if self.decoding.enable_constraints else "",
+            repeat_window=self.decoding.repeat_window,
             purpose=question.stage,
         )
 

@@ -14,6 +14,7 @@ from pancap.chain.model import load_checkpoint
 from pancap.chain.stages import STAGES
 from pancap.chain.tokenizer import encode_prompt
 from pancap.engine.scenes.scene import render_scene
+from pancap.llm.base import Message, Request
 from pancap.llm.config import VllmConfig
 
 pytestmark = [
@@ -32,7 +33,7 @@ ENGINE = {
 }
 VLLM = VllmConfig(dtype="float32", max_model_len=2048, max_in_flight=NUM_IMAGES, engine=ENGINE)
 LIMITS = DecodingConfig(
-    max_new_tokens_loc=120, max_new_tokens_tag=200, max_new_tokens_disc=60, max_new_tokens_cap=100, repeat_window=1
+    max_new_tokens_loc=120, max_new_tokens_tag=200, max_new_tokens_disc=60, max_new_tokens_cap=100, repeat_window=0
 )
 
 
@@ -117,3 +118,15 @@ def test_without_constraints_all_stages_say_what_transformers_says(vllm, images)
     expected = Captioner(TransformersBackend(load_checkpoint("nano"), decoding=free)).caption(images)
     assert [result.stages for result in found] == [result.stages for result in expected]
     assert [result.caption for result in found] == [result.caption for result in expected]
+
+
+def test_a_runaway_answer_is_cut_before_its_limit(vllm):
+    """R26; the one allowed token never ends an answer, so nothing but its copies can."""
+    asked = Request(
+        messages=(Message(role="user", text=STAGES["loc"].head),),
+        max_tokens=150,
+        choices=("<c7>" * 100,),
+        repeat_window=4,
+    )
+    ((_, reply),) = vllm.backend.generator.generate([asked])
+    assert (reply.finish, reply.completion_tokens < 30) == ("length", True)

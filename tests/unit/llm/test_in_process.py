@@ -1,9 +1,11 @@
 """What is handed to vLLM; tests/integration/llm has the engine itself."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from pancap.llm.config import VllmConfig
-from pancap.llm.in_process import choice_tokens, engine_arguments, vllm_identity
+from pancap.llm.in_process import _reply, choice_tokens, engine_arguments, vllm_identity
 
 
 class WordTokenizer:
@@ -40,3 +42,20 @@ def test_what_the_user_sets_for_the_engine_wins_and_speed_is_no_part_of_the_iden
     assert engine_arguments(VllmConfig())["structured_outputs_config"]["disable_any_whitespace"]
     same = VllmConfig(engine={**config.engine, "max_num_seqs": 64, "distributed_executor_backend": "mp"})
     assert vllm_identity("m", config) == vllm_identity("m", same) != vllm_identity("m", VllmConfig())
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "finish"),
+    [
+        ("stop", "a", "stop"),
+        ("length", "a", "length"),
+        ("length", "yes", "stop"),  # a choice is complete without an end token
+        ("repetition", "a a a", "length"),  # cut, and of use up to there
+        ("abort", "", "refused"),
+    ],
+)
+def test_why_an_engine_ended_says_what_a_reply_is_worth(reason, text, finish):
+    completion = SimpleNamespace(finish_reason=reason, text=text, token_ids=(1, 2))
+    output = SimpleNamespace(outputs=[completion], prompt_token_ids=(1,), num_cached_tokens=0)
+    reply = _reply(output, choices=("yes", "no"))
+    assert (reply.finish, reply.text) == (finish, text)
