@@ -151,6 +151,7 @@ def wave_positions(tower: "torch.nn.Module") -> None:
 def image_features(model: "LlavaForConditionalGeneration", pixel_values: "torch.Tensor") -> "torch.Tensor":
     """Image tokens of the language model, (N, patches, text_hidden): vision tower, then projector."""
     inner = model.model
+    pixel_values = pixel_values.to(inner.vision_tower.dtype)
     outputs = inner.vision_tower(pixel_values=pixel_values, output_hidden_states=True)
     states = outputs.hidden_states[model.config.vision_feature_layer]
     return inner.multi_modal_projector(states[:, 1:])
@@ -169,6 +170,7 @@ def save_checkpoint(
     directory: str | Path,
     meta: CheckpointMeta,
     storage: StorageType = "float32",
+    weights: "Mapping[str, torch.Tensor] | None" = None,
 ) -> Path:
     """Writes a checkpoint as a Hugging Face folder plus pancap.json (written last: its presence means complete).
 
@@ -180,6 +182,7 @@ def save_checkpoint(
         directory: created if absent; files of an earlier checkpoint are replaced.
         meta: what to record.
         storage: dtype of the file; half of float32's size is enough for a finished model.
+        weights: to write instead of the model's own, under its names.
     """
     import torch
 
@@ -187,15 +190,15 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / META_FILE).unlink(missing_ok=True)
     dtype = getattr(torch, storage)
-    weights = {
+    kept = {
         name: value.detach()
-        for name, value in model.state_dict().items()
+        for name, value in (model.state_dict() if weights is None else weights).items()
         if value.is_floating_point() and not (name == "lm_head.weight" and model.config.tie_word_embeddings)
     }
     write_weights(
         folder,
-        sizes={name: value.numel() * dtype.itemsize for name, value in weights.items()},
-        read=lambda name: weights[name].to("cpu", dtype).contiguous(),
+        sizes={name: value.numel() * dtype.itemsize for name, value in kept.items()},
+        read=lambda name: kept[name].to("cpu", dtype).contiguous(),
     )
     model.config.architectures = ["LlavaForConditionalGeneration"]
     model.config.save_pretrained(folder)
@@ -259,6 +262,12 @@ def checkpoint_folder(name: str | Path) -> Path:
     """The folder of a checkpoint that comes with the package, by its name; any other text is a path."""
     shipped = Path(__file__).parent / "weights" / name
     return shipped if not Path(name).exists() and shipped.is_dir() else Path(name)
+
+
+def read_image_px(directory: str | Path) -> int:
+    """Side of the vision tower's input, of a checkpoint folder."""
+    config = json.loads((Path(directory) / "config.json").read_text())
+    return int(config["vision_config"]["image_size"])
 
 
 def read_meta(directory: str | Path) -> CheckpointMeta:

@@ -17,7 +17,7 @@ def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
     A worker's death restarts all from the last whole state, config.max_failures times.
 
     Raises:
-        UsageError: no cluster has that many CPUs, or a worker refused its configuration.
+        UsageError: no cluster has that many CPUs or GPUs, or a worker refused its configuration.
         StoppedError: the loss was not finite for too long, or workers died too often.
     """
     import ray
@@ -29,8 +29,10 @@ def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"config": config, "files": files},
-        torch_config=TorchConfig(backend="gloo"),
-        scaling_config=ScalingConfig(num_workers=config.num_workers, resources_per_worker={"CPU": 1}),
+        torch_config=TorchConfig(backend="gloo" if config.device == "cpu" else "nccl"),
+        scaling_config=ScalingConfig(
+            num_workers=config.num_workers, resources_per_worker={"CPU": 1}, use_gpu=config.device == "cuda"
+        ),
         run_config=RunConfig(
             name="pancap",
             storage_path=str(files.out / "ray"),
@@ -54,9 +56,10 @@ def _start_ray(config: TrainConfig) -> None:
     if not ray.is_initialized():
         cpus = max(os.cpu_count() or 1, config.num_workers + 1)
         ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    available = int(ray.cluster_resources().get("CPU", 0))
-    if available < config.num_workers:
-        raise UsageError(f"num_workers={config.num_workers} needs as many CPUs, the Ray cluster has {available}")
+    for kind in ("CPU", "GPU") if config.device == "cuda" else ("CPU",):
+        available = int(ray.cluster_resources().get(kind, 0))
+        if available < config.num_workers:
+            raise UsageError(f"num_workers={config.num_workers} needs as many {kind}s, the Ray cluster has {available}")
 
 
 def _finished_state(files: RunFiles) -> TrainerState:

@@ -59,6 +59,26 @@ class LossConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Adapters on the language model (`chain.training.adapters`); checkpoints have them merged."""
+
+    rank: int = 0
+    """Of the factors; 0: no adapters, all weights are trained."""
+    alpha: float = 256.0
+    """What the adapters add counts alpha / rank."""
+    dropout: float = 0.0
+    """Share of the adapters' inputs that is dropped."""
+
+    def __post_init__(self) -> None:
+        """Refuses a negative rank."""
+        if self.rank < 0 or not self.alpha > 0 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"lora needs rank >= 0, alpha > 0 and dropout in 0..1, got {self.rank}, {self.alpha} and "
+                f"{self.dropout}; rank 0 turns it off"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One training run of the chain, or of a baseline with fewer stages."""
 
@@ -117,8 +137,22 @@ class TrainConfig:
     """Ray Train workers; 0 trains in this process, without Ray and DeepSpeed."""
     threads_per_worker: int = 1
     """Torch threads of each worker."""
-    zero_stage: Literal[0, 1, 2] = 1
-    """DeepSpeed ZeRO stage: what is shared out among workers (0 nothing, 1 optimizer state, 2 gradients too)."""
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    """DeepSpeed ZeRO stage: what is shared out among workers (0 nothing, 1 optimizer state, 2 gradients too, 3 weights
+    too)."""
+    offload: Literal["none", "optimizer", "all"] = "none"
+    """What a GPU's worker keeps in the machine's memory: the optimizer's state, or with zero_stage=3 weights too."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """`cuda`: one GPU for each worker."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of weights and activations; with bfloat16 DeepSpeed's optimizer holds the weights in float32 too."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """Adapters instead of training the language model itself; vision tower and projector as without."""
+    gradient_checkpointing: bool = False
+    """Keep a layer's input alone and compute the rest of it again in the backward pass."""
+    images_per_pass: int | None = None
+    """Images of a worker whose activations are in memory at a time, those of the others being computed again in the
+    backward pass; the loss is the mean over such groups. None: all at once."""
     seed: int = 0
     """Of the weights, the order of images and the discovery splits."""
     log_every: int = 10
@@ -169,6 +203,17 @@ class TrainConfig:
             raise ValueError(f"caption_noise needs stages before a caption, got mode {self.mode}; leave it out")
         if self.freeze_vision and not (self.init or self.vision):
             raise ValueError("freeze_vision=true without init or vision would keep random weights; give one of them")
+        if self.offload != "none" and self.zero_stage < (3 if self.offload == "all" else 1):
+            raise ValueError(
+                f"offload={self.offload} needs zero_stage={3 if self.offload == 'all' else 1} or more, got "
+                f"{self.zero_stage}; raise zero_stage"
+            )
+        if self.num_workers == 0 and (self.precision != "float32" or self.offload != "none"):
+            raise ValueError(
+                f"precision={self.precision} and offload={self.offload} are DeepSpeed's, got num_workers=0; set it to 1"
+            )
+        if self.images_per_pass is not None and self.images_per_pass < 1:
+            raise ValueError(f"images_per_pass must be >= 1, got {self.images_per_pass}; set a positive number")
         if self.init and self.vision:
             raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 

@@ -1,13 +1,14 @@
 """Training tuples as token ids, and batches of them as packed trees: no padding, each image token counted once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pancap.chain.config import ChainMode, Coordinates
+from pancap.chain.layouts import LayoutName
 from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds, encode_answer, encode_prompt
 from pancap.chain.training.probe import PatchAnswers, sample_patches
@@ -72,6 +73,13 @@ class TreeBatch:
     patch_units_Q4: "torch.Tensor"
     patch_words_Q: "torch.Tensor"
 
+    def to(self, device: "torch.device") -> "TreeBatch":
+        """The same batch on a device."""
+        if self.ids_T.device == device:
+            return self
+        moved = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "layout"}
+        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in moved.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
@@ -82,6 +90,7 @@ class Encoder:
     mode: ChainMode
     order: EntityOrder
     max_tokens: int
+    layout: LayoutName = "plain"
     grid: int | None = None
     box_noise: float = 0.0
     caption_noise: float = 0.0
@@ -99,8 +108,8 @@ class Encoder:
         )
         branches = []
         for example in examples:
-            prompt = encode_prompt(self.tokenizer, example.prompt)
-            ids = (*prompt, *encode_answer(self.tokenizer, example.answer))
+            prompt = encode_prompt(self.tokenizer, example.prompt, layout=self.layout)
+            ids = (*prompt, *encode_answer(self.tokenizer, example.answer, layout=self.layout))
             if len(ids) > self.max_tokens:
                 return None
             branches.append(Branch(stage=example.stage, ids=ids, answer_start=len(prompt)))

@@ -1,8 +1,10 @@
 """Who turns a loss into new weights: plain torch in one process, or DeepSpeed over several workers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pancap.chain.training.adapters import merged
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import TreeBatch
 from pancap.chain.training.loss import LossParts
@@ -19,8 +21,8 @@ class TrainEngine(Protocol):
     rank: int
     world_size: int
 
-    def forward(self, batch: TreeBatch) -> LossParts:
-        """Loss of this worker's part of the batch."""
+    def forward(self, *batches: TreeBatch) -> LossParts:
+        """Loss of this worker's part of the step's images, in one batch or several."""
         ...
 
     def update(self, loss: "torch.Tensor") -> None:
@@ -33,6 +35,10 @@ class TrainEngine(Protocol):
 
     def largest(self, value: float) -> float:
         """The largest of all workers' values: what they go by together."""
+        ...
+
+    def weights(self) -> "Mapping[str, torch.Tensor]":
+        """The model's weights, adapters merged; every worker calls it, the first one gets them all."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -56,15 +62,17 @@ class PlainEngine:
         import torch
 
         self.rank, self.world_size = 0, 1
-        self._step = step
+        self._config, self._device = config, torch.device(config.device)
+        self._step = step.to(self._device)
         self._clip_norm = config.clip_norm
         groups = parameter_groups(step, config=config)
         self._peaks = {group["name"]: group["lr"] for group in groups}
         self._optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
 
-    def forward(self, batch: TreeBatch) -> LossParts:
-        """Loss of the batch."""
-        return self._step(batch)
+    def forward(self, *batches: TreeBatch) -> LossParts:
+        """Loss of the batches."""
+        loss: LossParts = self._step(*(batch.to(self._device) for batch in batches))
+        return loss
 
     def update(self, loss: "torch.Tensor") -> None:
         """Backward pass, clipping, optimizer step."""
@@ -83,6 +91,10 @@ class PlainEngine:
     def largest(self, value: float) -> float:
         """The value itself."""
         return value
+
+    def weights(self) -> "Mapping[str, torch.Tensor]":
+        """The model's weights."""
+        return merged(self._step.get_submodule("model").state_dict(), config=self._config.lora)
 
     def save(self, folder: Path) -> None:
         """Writes weights and optimizer."""
@@ -111,6 +123,7 @@ class DeepSpeedEngine:
         import deepspeed
         import torch.distributed as dist
 
+        self._config = config
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         groups = parameter_groups(step, config=config)
         self._peaks = {group["name"]: group["lr"] for group in groups}
@@ -121,9 +134,10 @@ class DeepSpeedEngine:
             dist_init_required=False,
         )
 
-    def forward(self, batch: TreeBatch) -> LossParts:
+    def forward(self, *batches: TreeBatch) -> LossParts:
         """Loss of this worker's images."""
-        return self._engine(batch)
+        loss: LossParts = self._engine(*(batch.to(self._engine.device) for batch in batches))
+        return loss
 
     def update(self, loss: "torch.Tensor") -> None:
         """Backward pass with gradients averaged over workers, clipping, optimizer step."""
@@ -140,17 +154,31 @@ class DeepSpeedEngine:
         import torch
         import torch.distributed as dist
 
-        shared = torch.tensor([value], dtype=torch.float64)
+        shared = torch.tensor([value], dtype=torch.float64, device=self._engine.device)
         dist.all_reduce(shared, op=dist.ReduceOp.MAX)
         return float(shared.item())
 
+    def weights(self) -> "Mapping[str, torch.Tensor]":
+        """The model's weights on the first worker; with ZeRO 3 they are collected one after another."""
+        import deepspeed
+
+        model = self._engine.module.get_submodule("model")
+        if self._config.zero_stage < 3:
+            return merged(model.state_dict(), config=self._config.lora)
+        whole = {}
+        for name, parameter in model.named_parameters():
+            with deepspeed.zero.GatheredParameters([parameter]):
+                if self.rank == 0:
+                    whole[name] = parameter.detach().to("cpu", copy=True)
+        return merged(whole, config=self._config.lora)
+
     def save(self, folder: Path) -> None:
-        """Writes weights (first worker) and this worker's share of the optimizer."""
-        self._engine.save_checkpoint(str(folder), tag=STATE_TAG)
+        """Writes trained weights (first worker) and this worker's share of the optimizer."""
+        self._engine.save_checkpoint(str(folder), tag=STATE_TAG, exclude_frozen_parameters=True)
 
     def load(self, folder: Path) -> None:
         """Reads weights and this worker's share of the optimizer."""
-        self._engine.load_checkpoint(str(folder), tag=STATE_TAG)
+        self._engine.load_checkpoint(str(folder), tag=STATE_TAG, load_module_strict=False)
 
     def barrier(self) -> None:
         """Waits for all workers."""
@@ -176,7 +204,13 @@ def parameter_groups(step: "torch.nn.Module", *, config: TrainConfig) -> list[di
 
 
 def deepspeed_config(config: TrainConfig, *, world_size: int) -> dict[str, Any]:
-    """DeepSpeed's own configuration for this run: float32, ZeRO, AdamW of torch."""
+    """DeepSpeed's own configuration for this run: precision, ZeRO, AdamW of torch."""
+    place = {"device": "cpu", "pin_memory": config.device == "cuda"}
+    offload = {
+        "none": {},
+        "optimizer": {"offload_optimizer": place},
+        "all": {"offload_optimizer": place, "offload_param": place},
+    }[config.offload]
     return {
         "train_batch_size": config.batch_size,
         "train_micro_batch_size_per_gpu": config.batch_size // world_size,
@@ -187,5 +221,7 @@ def deepspeed_config(config: TrainConfig, *, world_size: int) -> dict[str, Any]:
             "type": "AdamW",
             "params": {"lr": config.lr, "weight_decay": config.weight_decay, "torch_adam": True},
         },
-        "zero_optimization": {"stage": config.zero_stage},
+        "bf16": {"enabled": config.precision == "bfloat16"},
+        "zero_optimization": {"stage": config.zero_stage, **offload},
+        "zero_force_ds_cpu_optimizer": False,
     }

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pancap.chain.model import Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
+from pancap.chain.model import Checkpoint, load_checkpoint, save_checkpoint
 from pancap.chain.stages import STAGES_OF_MODE, StageName
 from pancap.chain.tokenizer import TokenIds, token_ids
+from pancap.chain.training.adapters import add_adapters
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
@@ -73,8 +74,10 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
 
     torch.set_num_threads(config.threads_per_worker)
     torch.manual_seed(config.seed)
-    checkpoint = load_checkpoint(files.start)
+    checkpoint = load_checkpoint(files.start, dtype=config.precision)
     checkpoint.model.train()
+    if config.lora.rank:
+        add_adapters(checkpoint.model, config=config.lora, seed=config.seed)
     named = token_ids(checkpoint.tokenizer)
     step = build_step(
         checkpoint.model,
@@ -82,6 +85,7 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
         loss=config.loss,
         copied_stages=_copied_stages(config),
         freeze_vision=config.freeze_vision,
+        recomputes_layers=config.gradient_checkpointing,
     )
     engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
     state = _resume(engine, config=config, files=files)
@@ -124,6 +128,7 @@ class BatchSource:
             mode=config.mode,
             order=config.order,
             max_tokens=config.max_tokens,
+            layout=checkpoint.meta.layout,
             grid=int(checkpoint.image_px // checkpoint.model.config.vision_config.patch_size)
             if config.loss.patches
             else None,
@@ -134,8 +139,8 @@ class BatchSource:
         for _ in range(drawn):
             next(self._order)
 
-    def next(self, *, rank: int, world_size: int, progress: float) -> TreeBatch:
-        """This worker's share of the next step's images, the shares being alike in length.
+    def next(self, *, rank: int, world_size: int, progress: float) -> list[TreeBatch]:
+        """This worker's share of the next step's images, cut in passes; the shares are alike in length.
 
         Raises:
             UsageError: no image of the dataset fits.
@@ -157,7 +162,12 @@ class BatchSource:
             names = STAGES_OF_MODE[self._config.mode]
             active = names[min(int(progress * len(names)), len(names) - 1)]
             drawn = [keep_stages(image, stages=[active]) for image in drawn]
-        return collate(drawn[rank::world_size], pixels=self._pixels, named=self._named, prefix_ids=self._prefix_ids)
+        mine = drawn[rank::world_size]
+        size = self._config.images_per_pass or len(mine)
+        return [
+            collate(mine[start : start + size], pixels=self._pixels, named=self._named, prefix_ids=self._prefix_ids)
+            for start in range(0, len(mine), size)
+        ]
 
     def _draw(self) -> EncodedImage | None:
         epoch, index = next(self._order)
@@ -205,7 +215,7 @@ class Loop:
                 break
             engine.set_rate(cosine_with_warmup(progress, warmup=config.warmup))
             parts = engine.forward(
-                self._batches.next(rank=engine.rank, world_size=engine.world_size, progress=progress)
+                *self._batches.next(rank=engine.rank, world_size=engine.world_size, progress=progress)
             )
             is_bad = engine.largest(float(not math.isfinite(parts.total.item()))) > 0
             if is_bad:
@@ -270,6 +280,7 @@ class Loop:
             barrier=self._engine.barrier,
             num_to_keep=self._config.num_to_keep,
         )
+        weights = self._engine.weights()
         if self._engine.rank == 0:
             provenance = {
                 "data": self._config.data,
@@ -284,13 +295,15 @@ class Loop:
                 self._checkpoint.model,
                 tokenizer=self._checkpoint.tokenizer,
                 directory=unfinished,
-                meta=CheckpointMeta(
-                    coordinates=self._checkpoint.meta.coordinates,
+                meta=replace(
+                    self._checkpoint.meta,
                     mode=self._config.mode,
                     refines_boxes=self._config.box_noise > 0,
                     refines_captions=self._config.caption_noise > 0,
                     provenance=provenance,
                 ),
+                storage=self._config.precision,
+                weights=weights,
             )
             shutil.rmtree(self._files.checkpoint, ignore_errors=True)
             unfinished.rename(self._files.checkpoint)

@@ -38,6 +38,25 @@ class LossParts:
     patches: float | None = None
 
 
+def mean_loss(parts: Sequence[LossParts]) -> LossParts:
+    """The mean of several batches' losses, each figure over those that have it."""
+
+    import torch
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    names = dict.fromkeys(name for part in parts for name in part.stages)
+    means = {name: mean([part.stages.get(name) for part in parts]) for name in names}
+    return LossParts(
+        total=torch.stack([part.total for part in parts]).mean(),
+        stages={name: value for name, value in means.items() if value is not None},
+        giou=mean([part.giou for part in parts]),
+        patches=mean([part.patches for part in parts]),
+    )
+
+
 def answer_loss(
     hidden_MH: "torch.Tensor",
     weight_VH: "torch.Tensor",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pancap.caption.images import ImageRefusedError, load_image
-from pancap.chain.images import to_square
+from pancap.chain.images import Resample, to_square
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
@@ -20,20 +20,27 @@ REPORT_EVERY = 100
 
 
 def cache_pixels(
-    images: Sequence[TrainingImage], *, image_px: int, folder: str | Path, on_progress: Progress | None = None
+    images: Sequence[TrainingImage],
+    *,
+    image_px: int,
+    folder: str | Path,
+    resample: Resample = "bilinear",
+    on_progress: Progress | None = None,
 ) -> Path:
     """Decodes, pads and resizes every image once; a second call with the same images finds them done.
 
     Args:
         images: the dataset, in order: row i of the map is image i.
         image_px: side of the square.
-        folder: where the map lies; its name is a fingerprint of images and size.
+        folder: where the map lies; its name is a fingerprint of images, size and way of resizing.
+        resample: see `to_square`.
         on_progress: called with (what, done, total).
 
     Returns:
         The map's file; read it with `open_pixels`. Its `.json`, written last, lists the rows that could not be read.
     """
-    digest = hashlib.sha256("\n".join([str(image_px), *(image.image_id for image in images)]).encode()).hexdigest()
+    size = str(image_px) if resample == "bilinear" else f"{image_px} {resample}"
+    digest = hashlib.sha256("\n".join([size, *(image.image_id for image in images)]).encode()).hexdigest()
     path = Path(folder) / f"pixels_{digest[:16]}.npy"
     done = path.with_suffix(".json")
     if done.is_file() and path.is_file():
@@ -45,7 +52,8 @@ def cache_pixels(
 
     def decode(index: int) -> None:
         try:
-            pixels[index] = to_square(load_image(images[index].path.read_bytes()).rgb, image_px=image_px)
+            rgb = load_image(images[index].path.read_bytes()).rgb
+            pixels[index] = to_square(rgb, image_px=image_px, resample=resample)
         except (OSError, ImageRefusedError) as error:
             refused[str(index)] = str(error).splitlines()[0]
 

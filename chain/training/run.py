@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pancap.chain.model import CheckpointMeta, build_model, load_checkpoint, save_checkpoint
+from pancap.chain.model import (
+    CheckpointMeta,
+    build_model,
+    load_checkpoint,
+    read_image_px,
+    read_meta,
+    save_checkpoint,
+)
 from pancap.chain.tokenizer import train_tokenizer
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.loop import RunFiles, train, trim_metrics
@@ -90,28 +97,32 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
     if config_text:
         (out / "config.yaml").write_text(config_text)
-    image_px = load_checkpoint(out / "start").image_px
     cache = Path(config.cache).resolve() if config.cache else out / "cache"
-    pixels = cache_pixels(images, image_px=image_px, folder=cache, on_progress=on_progress)
+    pixels = cache_pixels(
+        images,
+        image_px=read_image_px(out / "start"),
+        folder=cache,
+        resample=read_meta(out / "start").resample,
+        on_progress=on_progress,
+    )
     return RunFiles(out=out, pixels=pixels)
 
 
 def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:
     """The checkpoint that training begins from: given, or new with a tokenizer learned from the captions."""
     if config.init:
-        given = load_checkpoint(config.init)
-        model, tokenizer, coordinates = given.model, given.tokenizer, given.meta.coordinates
+        given = load_checkpoint(config.init, dtype=config.precision)
+        model, tokenizer, meta = given.model, given.tokenizer, replace(given.meta, mode=config.mode)
     else:
         coordinates = config.model.coordinates
+        meta = CheckpointMeta(coordinates=coordinates, mode=config.mode)
         texts = [image.caption for image in images]
         texts += [item.tag for image in images for item in image.instances]
         tokenizer = train_tokenizer(texts, vocabulary_size=config.model.vocabulary_size, coordinates=coordinates)
         model = build_model(config.model, tokenizer=tokenizer, seed=config.seed)
     if config.vision:
         load_tower(model.model.vision_tower, config.vision)
-    save_checkpoint(
-        model, tokenizer=tokenizer, directory=folder, meta=CheckpointMeta(coordinates=coordinates, mode=config.mode)
-    )
+    save_checkpoint(model, tokenizer=tokenizer, directory=folder, meta=meta, storage=config.precision)
 
 
 class _MetricsWatch:

@@ -9,7 +9,7 @@ from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import TreeBatch
-from pancap.chain.training.loss import COPIED_STAGES, LossParts, answer_loss
+from pancap.chain.training.loss import COPIED_STAGES, LossParts, answer_loss, mean_loss
 from pancap.chain.training.probe import build_probe, probe_loss
 from pancap.chain.training.tree import use_tree_attention
 
@@ -25,12 +25,16 @@ def build_step(
     loss: LossConfig,
     copied_stages: Sequence[StageName] = COPIED_STAGES,
     freeze_vision: bool = False,
+    recomputes_layers: bool = False,
 ) -> "torch.nn.Module":
     """A module whose forward is one training step of `model` (a `TreeBatch` in, `LossParts` out).
 
+    Of several batches it takes the mean, and keeps the activations of one at a time: the others are run again in the
+    backward pass.
     Parameters that no loss reaches are frozen, so that every trained one has a gradient in every step.
     """
     import torch
+    from torch.utils.checkpoint import checkpoint
 
     class ChainStep(torch.nn.Module):
         """Images once, all their stages behind them, loss over the answers."""
@@ -40,7 +44,12 @@ def build_step(
             self.model = model
             self.probe = build_probe(model.config.text_config.hidden_size) if asks_patches else None
 
-        def forward(self, batch: TreeBatch) -> LossParts:
+        def forward(self, *batches: TreeBatch) -> LossParts:
+            if len(batches) == 1:
+                return self._loss(batches[0])
+            return mean_loss([checkpoint(self._loss, batch, use_reentrant=False) for batch in batches])
+
+        def _loss(self, batch: TreeBatch) -> LossParts:
             return step_loss(self.model, batch, named=named, loss=loss, copied_stages=copied_stages, probe=self.probe)
 
     asks_patches = loss.patches > 0 and len(named.coordinates) > 0
@@ -48,6 +57,8 @@ def build_step(
     for name, parameter in model.model.vision_tower.named_parameters():
         if freeze_vision or "post_layernorm" in name:
             parameter.requires_grad_(False)
+    if recomputes_layers:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return ChainStep()
 
 
