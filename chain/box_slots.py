@@ -98,21 +98,20 @@ def continues_box(text: str, limits: Units) -> bool:
     """
     if len(text) <= len(_OPEN):
         return _OPEN.startswith(text)
+    if not text.startswith(_OPEN):
+        return False
     numbers, bracket, rest = text.removeprefix(_OPEN).partition("]")
-    parts = numbers.split(_SEPARATOR)
-    last = "" if bracket else parts.pop()
-    is_separated = last.endswith(",")
-    if bracket or is_separated:
-        parts += [last.removesuffix(",")] if is_separated else []
-        last = ""
+    *whole, last = numbers.split(_SEPARATOR)
+    if bracket or last.endswith(","):
+        whole, last = [*whole, last if bracket else last[:-1]], ""
     corners: list[int] = []
-    for part in parts:
-        if len(corners) == 4 or not _is_number(part) or int(part) not in corner_range(corners, limits):
+    for number in whole:
+        if len(corners) == 4 or not _is_number(number) or int(number) not in corner_range(corners, limits):
             return False
-        corners.append(int(part))
+        corners.append(int(number))
     if bracket:
-        return text.startswith(_OPEN) and len(corners) == 4 and _CLOSE.startswith(bracket + rest)
-    return text.startswith(_OPEN) and len(corners) < 4 and _begins_number(last, corner_range(corners, limits))
+        return len(corners) == 4 and _CLOSE.startswith(bracket + rest)
+    return len(corners) < 4 and _begins_number(last, corner_range(corners, limits))
 
 
 def open_box(text: str) -> str | None:

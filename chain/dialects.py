@@ -131,7 +131,7 @@ def picture_size(image: np.ndarray, *, max_pixels: int, multiple_px: int) -> tup
 
     Example:
         >>> picture_size(np.zeros((600, 1000, 3), np.uint8), max_pixels=200_000, multiple_px=28)
-        (560, 336)
+        (588, 336)
     """
     height, width = image.shape[:2]
     scale = min(1.0, sqrt(max_pixels / (width * height)))
