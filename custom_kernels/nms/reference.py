@@ -1,6 +1,5 @@
 """Non-maximum suppression in plain PyTorch: the definition of correct, and what runs without a GPU."""
 
-import numpy as np
 import torch
 
 from pancap.custom_kernels.pairwise_iou.reference import pairwise_overlap
@@ -18,14 +17,12 @@ def kept_of_sorted(boxes_N4: torch.Tensor, labels_N: torch.Tensor, *, max_iou: f
     kept_N = torch.ones(len(boxes_N4), dtype=torch.bool, device=boxes_N4.device)
     for start in range(0, len(boxes_N4), _BLOCK):
         alive = kept_N[start : start + _BLOCK].nonzero().squeeze(1) + start
-        inner = _suppresses(boxes_N4, labels_N, alive, alive, max_iou=max_iou).cpu().numpy()
-        is_dropped = np.zeros(len(alive), dtype=bool)
-        chosen: list[int] = []
-        for index, drops in enumerate(inner):
-            if not is_dropped[index]:
-                chosen.append(index)
-                is_dropped |= drops
-        winners = alive[chosen]
+        dropped: set[int] = set()
+        # Row by row: when a box's own row comes, all that could have dropped it have had theirs.
+        for index, other in _suppresses(boxes_N4, labels_N, alive, alive, max_iou=max_iou).triu(1).nonzero().tolist():
+            if index not in dropped:
+                dropped.add(other)
+        winners = alive[[index for index in range(len(alive)) if index not in dropped]]
         kept_N[start : start + _BLOCK] = False
         kept_N[winners] = True
         rest = kept_N[start + _BLOCK :].nonzero().squeeze(1) + start + _BLOCK

@@ -16,6 +16,20 @@ def test_importing_the_package_loads_neither_torch_nor_triton():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_bench_of_every_op_loads_with_torch_alone():
+    """A GPU machine may have torch and triton and nothing else; once the reference of nms asked for numpy there."""
+    program = """
+import sys
+for name in ("numpy", "scipy", "PIL", "pyarrow", "omegaconf", "typer", "rich"):
+    sys.modules[name] = None
+from importlib import import_module
+from pancap.custom_kernels.bench.run import OPS
+print([import_module(f"pancap.custom_kernels.{op}.bench").__name__.split(".")[2] for op in OPS] == list(OPS))
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "True", done.stderr
+
+
 def test_auto_takes_torch_on_the_cpu_and_says_so_once(caplog):
     backend._say_once.cache_clear()
     boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
