@@ -3,9 +3,7 @@
 Legend: N and M boxes of two sets, P pairs of sets.
 """
 
-import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -13,6 +11,7 @@ import torch
 from pancap.custom_kernels.bench.case import (
     Case,
     Check,
+    Turn,
     compiled,
     copies_for,
     kernel_backend,
@@ -20,6 +19,7 @@ from pancap.custom_kernels.bench.case import (
     relative_error,
     turn,
 )
+from pancap.custom_kernels.bench.timing import time_interleaved
 from pancap.custom_kernels.pairwise_iou.function import Kind, pairwise_iou, pairwise_iou_ragged
 
 _KINDS: tuple[Kind, ...] = ("iou", "giou")
@@ -93,14 +93,13 @@ def cases(device: torch.device) -> Iterator[Case]:
     )
 
 
-def cpu_ratio(*, num_pairs: int = 100_000, sample: int = 400, rounds: int = 5) -> dict[str, float]:
-    """Processor seconds of one core for many ragged pairs of sets of 1 to 50 boxes, and of the loops they replace.
+def cpu_ratio(*, num_pairs: int = 100_000, sample: int = 400, rounds: int = 7) -> dict[str, tuple[float, float, float]]:
+    """Processor time of one core for many ragged pairs of sets of 1 to 50 boxes, and of the loops they replace.
 
-    The loops are run on `sample` pairs, in turn with ours on all of them, and scaled by the number of values.
+    The loops are run on `sample` of the pairs, in turn with ours on all of them.
 
     Returns:
-        Seconds of each, and how many times ours is faster: `ratio_boxes` than a Python loop over pairs of boxes,
-        `ratio_calls` than a numpy call a pair of sets.
+        By name, nanoseconds a value: median, 20 % and 80 %. Ours stands there twice, to show the noise.
     """
     generator = torch.Generator().manual_seed(5)
     counts, other_counts = (torch.randint(1, _MAX_BOXES + 1, (num_pairs,), generator=generator) for _ in range(2))
@@ -109,25 +108,20 @@ def cpu_ratio(*, num_pairs: int = 100_000, sample: int = 400, rounds: int = 5) -
     sets = list(zip(boxes.split(counts.tolist())[some], others.split(other_counts.tolist())[some], strict=True))
     lists = [(a.tolist(), b.tolist()) for a, b in sets]
     arrays = [(a.numpy(), b.numpy()) for a, b in sets]
-    scale = float((counts * other_counts).sum() / (counts[some] * other_counts[some]).sum())
-    seconds: dict[str, list[float]] = {"ours": [], "boxes": [], "calls": []}
-    pairwise_iou_ragged(boxes, others, counts=counts, other_counts=other_counts)
-    for _ in range(rounds):
-        seconds["ours"].append(
-            _cpu_seconds(lambda: pairwise_iou_ragged(boxes, others, counts=counts, other_counts=other_counts))
-        )
-        seconds["boxes"].append(scale * _cpu_seconds(lambda: [_python_loop(a, b) for a, b in lists]))
-        seconds["calls"].append(scale * _cpu_seconds(lambda: [_numpy_call(a, b) for a, b in arrays]))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    return {
-        "num_pairs": num_pairs,
-        "num_values": float((counts * other_counts).sum()),
-        "ours_s": medians["ours"],
-        "boxes_s": medians["boxes"],
-        "calls_s": medians["calls"],
-        "ratio_boxes": medians["boxes"] / medians["ours"],
-        "ratio_calls": medians["calls"] / medians["ours"],
+    ours = partial(pairwise_iou_ragged, boxes, others, counts=counts, other_counts=other_counts)
+    turns: dict[str, Turn] = {
+        "pancap": ours,
+        "pancap again": ours,
+        "a numpy call a pair of sets": lambda: [_numpy_call(a, b) for a, b in arrays],
+        "a Python loop over pairs of boxes": lambda: [_python_loop(a, b) for a, b in lists],
     }
+    timings = time_interleaved(turns, device=torch.device("cpu"), copies=1, rounds=rounds)
+    sizes = counts * other_counts
+    found = {}
+    for name, timing in timings.items():
+        to_ns = 1e3 / int(sizes.sum() if turns[name] is ours else sizes[some].sum())
+        found[name] = (timing.median_us * to_ns, timing.low_us * to_ns, timing.high_us * to_ns)
+    return found
 
 
 def _boxes(number: int, generator: torch.Generator) -> torch.Tensor:
@@ -176,13 +170,9 @@ def _python_iou(box: list[float], other: list[float]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def _cpu_seconds(function: Callable[[], object]) -> float:
-    started = time.process_time()
-    function()
-    return time.process_time() - started
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name, value in cpu_ratio().items():
-        print(f"{name}: {value:,.2f}")
+    times = cpu_ratio()
+    print(f"{'processor time a value, one core':<36}{'ns':>9}{'20 %':>9}{'80 %':>9}{'x':>7}")
+    for name, (median, low, high) in times.items():
+        print(f"{name:<36}{median:>9.1f}{low:>9.1f}{high:>9.1f}{median / times['pancap'][0]:>7.2f}")

@@ -46,4 +46,4 @@ def test_poison_shows_what_was_not_written_and_is_cleared_away():
 def test_many_ragged_pairs_take_less_than_a_python_loop():
     """The figure of the README is for 100,000 pairs; a count this small only proves the order of magnitude."""
     found = cpu_ratio(num_pairs=3000, sample=10, rounds=1)
-    assert found["ratio_boxes"] > 10
+    assert found["a Python loop over pairs of boxes"][0] > 10 * found["pancap"][0]
