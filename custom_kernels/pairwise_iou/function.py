@@ -5,7 +5,7 @@ Legend: N and M boxes of two sets, P pairs of sets.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -160,15 +160,7 @@ def _pairwise_iou_op(
 
 
 @_pairwise_iou_op.register_fake
-def _pairwise_iou_fake(
-    boxes: torch.Tensor,
-    others: torch.Tensor,
-    starts: torch.Tensor,
-    num_values: int,
-    longest: int,
-    other_longest: int,
-    is_generalized: bool,
-) -> torch.Tensor:
+def _pairwise_iou_fake(boxes: torch.Tensor, others: Any, starts: Any, num_values: int, *_: Any) -> torch.Tensor:
     return boxes.new_empty(num_values, dtype=torch.float32)
 
 

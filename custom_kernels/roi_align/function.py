@@ -86,14 +86,7 @@ def _roi_align_op(
 
 
 @_roi_align_op.register_fake
-def _roi_align_fake(
-    features: torch.Tensor,
-    regions: torch.Tensor,
-    output_size: list[int],
-    spatial_scale: float,
-    sampling: int,
-    is_aligned: bool,
-) -> torch.Tensor:
+def _roi_align_fake(features: torch.Tensor, regions: torch.Tensor, output_size: list[int], *_: Any) -> torch.Tensor:
     return features.new_empty(len(regions), *output_size, features.shape[1]).permute(0, 3, 1, 2)
 
 
@@ -119,14 +112,7 @@ def _roi_align_backward_op(
 
 
 @_roi_align_backward_op.register_fake
-def _roi_align_backward_fake(
-    by_output: torch.Tensor,
-    regions: torch.Tensor,
-    size: list[int],
-    spatial_scale: float,
-    sampling: int,
-    is_aligned: bool,
-) -> torch.Tensor:
+def _roi_align_backward_fake(by_output: torch.Tensor, regions: Any, size: list[int], *_: Any) -> torch.Tensor:
     images, channels, height, width = size
     return by_output.new_empty(images, height, width, channels, dtype=torch.float32).permute(0, 3, 1, 2)
 
