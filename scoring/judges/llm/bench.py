@@ -10,19 +10,18 @@ statement; a published question file repeats the entity and location lines, an a
 of fixed length ends with an end token. Tokens that a chat template adds are not counted.
 """
 
-import importlib.util
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from pancap.caption.content import CaptionContent
 from pancap.configs.errors import UsageError
 from pancap.llm.base import Reply, Request
+from pancap.llm.sentencepiece import load_sentencepiece
 from pancap.scoring.encoder import load_encoder
 from pancap.scoring.files import align, load_captions
 from pancap.scoring.judges.base import Inquiry, Support
@@ -234,18 +233,7 @@ class _RecordingJudge(LlmJudge):
 
 
 def _load_tokenizer(path: str) -> tuple[str, Tokenize]:
-    name = Path(path).name or "mistral_common's tokenizer.model.v1"
-    if not path:
-        found = importlib.util.find_spec("mistral_common")
-        if found is None or not found.origin:
-            raise UsageError("the default tokenizer comes with vLLM (mistral_common); install it, or set tokenizer=...")
-        path = str(Path(found.origin).parent / "data" / "tokenizer.model.v1")
-    try:
-        from sentencepiece import SentencePieceProcessor
-
-        model = SentencePieceProcessor(model_file=path)
-    except (ImportError, OSError, RuntimeError) as error:
-        raise UsageError(f"tokenizer {path} cannot be loaded ({error}); give a SentencePiece model") from error
+    name, model = load_sentencepiece(path)
     return name, model.encode
 
 

@@ -8,6 +8,7 @@ import pytest
 from pancap.caption.boxes import Box
 from pancap.caption.content import Attribute, CaptionContent, Entity, Relation
 from pancap.configs import UsageError
+from pancap.llm import sentencepiece
 from pancap.platform.commands.bench import run_judge
 from pancap.scoring.judges.llm import bench
 from pancap.scoring.judges.llm.bench import JudgeBenchConfig, bench_judge
@@ -100,6 +101,6 @@ def test_what_cannot_be_counted_is_refused_in_words(files, monkeypatch):
         bench_judge(JudgeBenchConfig(captions="x.json", num=0))
     with pytest.raises(UsageError, match=r"tokenizer /nowhere\.model cannot be loaded"):
         bench_judge(JudgeBenchConfig(captions="x.json", tokenizer="/nowhere.model"))
-    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sentencepiece.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="comes with vLLM"):
         bench_judge(JudgeBenchConfig(captions="x.json"))
