@@ -78,13 +78,16 @@ class DecodingConfig:
     """Corrected boxes can fall together: of two instances of one tag whose IoU is above this only the first stays."""
     enable_complete_captions: bool = False
     """With constraints: a caption ends only when it names every box that the stages before it found."""
-    repeat_window: int = 40
-    """Longest repeated token sequence that stops a runaway answer (after its third copy)."""
+    repeat_window: int = 120
+    """Longest repeated token sequence that stops a runaway answer (after its third copy); 40 missed loops of a whole
+    sentence with boxes in digits."""
     enable_drafts: bool = True
     """Known boxes and literals are offered as drafts, several tokens a step; the answers stay the same. Backend
     transformers alone."""
     draft_ngram: int = 3
     """With drafts: longest run of tokens of prompt and answer whose continuation is offered too; 0 for none."""
+    draft_step_tokens: int = 32
+    """With drafts: tokens that a forward pass may carry over all rows of the batch; drafts take what the rows leave."""
 
     def __post_init__(self) -> None:
         """Refuses limits below one token."""
@@ -94,8 +97,9 @@ class DecodingConfig:
                 raise ValueError(f"max_new_tokens_{name} must be >= 1, got {value}; set a positive number")
         if not 0 < self.same_tag_max_iou <= 1:
             raise ValueError(f"same_tag_max_iou must be in 0..1, got {self.same_tag_max_iou}; 1 keeps all")
-        if self.draft_ngram < 0:
-            raise ValueError(f"draft_ngram must be >= 0, got {self.draft_ngram}; 0 turns it off")
+        for name in ("draft_ngram", "draft_step_tokens"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}; 0 turns it off")
 
     def max_new_tokens(self, stage: str) -> int:
         """Longest answer of a stage, in tokens."""

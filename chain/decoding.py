@@ -92,7 +92,12 @@ def encode_prefix(checkpoint: Checkpoint, pixels: "torch.Tensor") -> KeyValueCac
 
 
 def decode_branches(
-    checkpoint: Checkpoint, prefix: KeyValueCache, *, branches: Sequence[Branch], repeat_window: int = 40
+    checkpoint: Checkpoint,
+    prefix: KeyValueCache,
+    *,
+    branches: Sequence[Branch],
+    repeat_window: int = 120,
+    step_tokens: int = 32,
 ) -> list[Decoded]:
     """Writes one answer per branch, greedily.
 
@@ -104,6 +109,7 @@ def decode_branches(
         prefix: from `encode_prefix`.
         branches: any number of them per image.
         repeat_window: longest repeated sequence that ends a runaway answer.
+        step_tokens: of all rows together; drafts take what the rows leave of it.
 
     Returns:
         The answers in the order of the branches.
@@ -113,15 +119,36 @@ def decode_branches(
     if not branches:
         return []
     with torch.inference_mode():
-        return Decoder(checkpoint, prefix, branches=branches, repeat_window=repeat_window).run()
+        return Decoder(
+            checkpoint, prefix, branches=branches, repeat_window=repeat_window, step_tokens=step_tokens
+        ).run()
+
+
+def add_token(answer: list[int], token: int, *, limit: int, window: int) -> bool:
+    """Adds a token to an answer, from which a runaway end is cut; False if nothing may follow.
+
+    Args:
+        answer: changed in place.
+        token: not the end token.
+        limit: tokens that an answer may have.
+        window: see `cut_runaway`; looked for every `CHECK_EVERY` tokens.
+    """
+    answer.append(token)
+    length = cut_runaway(answer, window=window) if len(answer) % CHECK_EVERY == 0 else None
+    if length is not None:
+        del answer[length:]
+    return length is None and len(answer) < limit
 
 
 def cut_runaway(ids: Sequence[int], *, window: int) -> int | None:
-    """Length to cut an answer to if it ends in copies of itself, else None; one copy is kept.
+    """Length to cut an answer to if it ends in copies of itself, else None.
+
+    Two copies are kept: where they begin is not certain (the box before may have ended in the same number), and of two
+    one is whole.
 
     Example:
         >>> cut_runaway([7, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2], window=4)
-        3
+        5
     """
     for period in range(1, window + 1):
         copies = max(MIN_COPIES, -(-MIN_REPEATED_TOKENS // period))
@@ -130,7 +157,7 @@ def cut_runaway(ids: Sequence[int], *, window: int) -> int | None:
             continue
         tail = ids[-span:]
         if all(tail[index] == tail[index - period] for index in range(period, span)):
-            return len(ids) - span + period
+            return len(ids) - span + 2 * period
     return None
 
 
@@ -138,7 +165,13 @@ class Decoder:
     """The state of one call of `decode_branches`."""
 
     def __init__(
-        self, checkpoint: Checkpoint, prefix: KeyValueCache, *, branches: Sequence[Branch], repeat_window: int
+        self,
+        checkpoint: Checkpoint,
+        prefix: KeyValueCache,
+        *,
+        branches: Sequence[Branch],
+        repeat_window: int,
+        step_tokens: int,
     ) -> None:
         """Starts before the prompts."""
         import torch
@@ -149,6 +182,7 @@ class Decoder:
         self.ids = token_ids(checkpoint.tokenizer)
         self.branches = branches
         self.repeat_window = repeat_window
+        self.step_tokens = step_tokens
         self.answers: list[list[int]] = [[] for _ in branches]
         self.num_steps = [0] * len(branches)
         self.grammars = [
@@ -169,7 +203,8 @@ class Decoder:
         """Writes all answers."""
         given = [list(branch.prompt_ids) for branch in self.branches]
         while True:
-            drafts = [self._draft(branch) for branch in self.active]
+            room = max(self.step_tokens // len(self.active) - 1, 0)
+            drafts = [self._draft(branch)[:room] if room else () for branch in self.active]
             hidden_BSH = self._forward([[*ids, *draft] for ids, draft in zip(given, drafts, strict=True)])
             tokens = self._verify(hidden_BSH, starts=[len(ids) - 1 for ids in given], drafts=drafts)
             going = [row for row, branch in enumerate(self.active) if not self.is_finished[branch]]
@@ -285,20 +320,11 @@ class Decoder:
             grammar.advance(token, std=std)
         if drafter := self.drafters[branch]:
             drafter.advance(token)
-        if token != self.ids.eos and self._record(
-            self.answers[branch], token, limit=self.branches[branch].max_new_tokens
-        ):
+        limit = self.branches[branch].max_new_tokens
+        if token != self.ids.eos and add_token(self.answers[branch], token, limit=limit, window=self.repeat_window):
             return token
         self.is_finished[branch] = True
         return None
-
-    def _record(self, answer: list[int], token: int, *, limit: int) -> bool:
-        """Adds a token to an answer; False if nothing may follow."""
-        answer.append(token)
-        length = cut_runaway(answer, window=self.repeat_window) if len(answer) % CHECK_EVERY == 0 else None
-        if length is not None:
-            del answer[length:]
-        return length is None and len(answer) < limit
 
     def _keep(self, rows: list[int]) -> None:
         """Goes on with these rows alone."""

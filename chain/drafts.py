@@ -8,7 +8,7 @@ before. Only ids are handled here; anything that can verify a draft can use them
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pancap.caption.boxes import LETTERBOX_UNITS, Box
 from pancap.caption.formats import sapancap
@@ -20,6 +20,7 @@ Encode = Callable[[str], Sequence[int]]
 Ids = tuple[int, ...]
 
 NUM_DIGITS = 3  # of most numbers in 1/1000
+NEAR_TOKENS = 24  # before a box, among which its tag is looked for
 NGRAM_DRAFT = 10  # tokens; what transformers' documentation gives to its prompt lookup
 
 
@@ -88,13 +89,13 @@ class Speller:
         self._codec = BoxCodec(coordinates=coordinates)
         first, second = self._literals("a"), self._literals("b")
         self._num_before, self._num_after, self._num_anchor = len(first[0]), len(first[8]), len(encode("a"))
-        opening = _common_start(first[0][::-1], second[0][::-1])[::-1]
-        closing = _common_start(first[4], second[4])
+        opening = common_start(first[0][::-1], second[0][::-1])[::-1]
+        closing = common_start(first[4], second[4])
         self.spelling = Spelling(
             opening=opening,
             between=first[1],
             closing=closing[: -len(opening)] if closing[-len(opening) :] == opening else closing,
-            ending=_common_start(first[8], second[8]),
+            ending=common_start(first[8], second[8]),
             nothing=tuple(encode(NO_INSTANCES)),
         )
 
@@ -231,14 +232,13 @@ class BoxDrafts:
 
     def _box_of_tag(self) -> Ids:
         """In a caption: the box whose tag was just written, or the rest of an opening with the likeliest box."""
-        opening, likely = self.rules.spelling.opening, self._likely()
-        for known in likely:
-            if known.tag and tuple(self.words[-len(known.tag) :]) == known.tag:
-                return opening + self._whole(known)
-        rest = self._opening(self.words)
-        return rest + next(map(self._whole, likely), ()) if len(rest) < len(opening) else ()
+        named = [known for known in self.rules.known if known.tag and tuple(self.words[-len(known.tag) :]) == known.tag]
+        opening = self._opening(self.words)
+        if not named and len(opening) == len(self.rules.spelling.opening):
+            return ()
+        return opening + next(map(self._whole, self._likely(named or self.rules.known)), ())
 
-    def _likely(self) -> Sequence[Known]:
+    def _likely(self, among: Sequence[Known] | None = None) -> Sequence[Known]:
         """Known boxes that may come now or next, the likeliest first.
 
         In a caption: those not yet written, then those named last, then those named by more words (`red car`, `car`).
@@ -246,9 +246,10 @@ class BoxDrafts:
         if self.rules.stage == "tag":
             place = self.num_boxes - (self.numbers is not None)
             return self.rules.known[place : place + 1]
+        near = self.words[-NEAR_TOKENS:]
         return sorted(
-            self.rules.known,
-            key=lambda known: (known not in self.waiting, -_last_place(self.words, known.tag), -len(known.tag)),
+            self.rules.known if among is None else among,
+            key=lambda known: (known not in self.waiting, -_last_place(near, known.tag), -len(known.tag)),
         )
 
     def _is_complete(self) -> bool:
@@ -273,15 +274,17 @@ class BoxDrafts:
 
 
 class RepeatDrafts:
-    """What followed the same tokens when they last stood in prompt or answer; longer runs of the same tokens first."""
+    """What followed the same tokens when they stood in prompt or answer before; longer runs of tokens first."""
 
-    def __init__(self, prompt_ids: Sequence[int], *, longest: int) -> None:
+    def __init__(self, prompt_ids: Sequence[int], *, longest: int, match: Literal["first", "last"] = "last") -> None:
         """Reads the prompt.
 
         Args:
             prompt_ids: what the answer follows.
             longest: tokens compared at most.
+            match: where the same tokens stand several times. `first` with two tokens is transformers' prompt lookup.
         """
+        self.match = match
         self.ids: list[int] = []
         self.after: dict[Ids, int] = {}  # where the token after a run stands
         self.longest = longest
@@ -292,7 +295,9 @@ class RepeatDrafts:
         """Moves on past the next token."""
         place = len(self.ids)
         for size in range(1, min(self.longest, place) + 1):
-            self.after[tuple(self.ids[-size:])] = place
+            run = tuple(self.ids[-size:])
+            if self.match == "last" or run not in self.after:
+                self.after[run] = place
         self.ids.append(token)
 
     def propose(self) -> Ids:
@@ -304,7 +309,8 @@ class RepeatDrafts:
         return ()
 
 
-def _common_start(one: Ids, other: Ids) -> Ids:
+def common_start(one: Sequence[int], other: Sequence[int]) -> Ids:
+    """What two sequences begin with alike."""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return tuple(token for token, _ in pairs)
 

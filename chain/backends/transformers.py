@@ -9,7 +9,7 @@ import numpy as np
 from pancap.chain.backends.base import Answer, Question
 from pancap.chain.boxtokens import BoxCodec, render_units
 from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding import Branch, decode_branches, encode_prefix
+from pancap.chain.decoding import Branch, Decoded, decode_branches, encode_prefix
 from pancap.chain.drafts import DraftRules, Speller
 from pancap.chain.grammar import AnswerRules
 from pancap.chain.images import to_pixels
@@ -58,9 +58,7 @@ class TransformersBackend:
     def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[Answer]:
         """Decodes all questions as one batch."""
         branches = [self._branch(question, encoded=encoded) for question in questions]
-        answers = decode_branches(
-            self.checkpoint, encoded.prefix, branches=branches, repeat_window=self.decoding.repeat_window
-        )
+        answers = self._decode(encoded.prefix, branches)
         return [
             Answer(
                 text=decode(self.checkpoint.tokenizer, answer.ids),
@@ -72,6 +70,15 @@ class TransformersBackend:
             )
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+    def _decode(self, prefix: "KeyValueCache", branches: Sequence[Branch]) -> list[Decoded]:
+        return decode_branches(
+            self.checkpoint,
+            prefix,
+            branches=branches,
+            repeat_window=self.decoding.repeat_window,
+            step_tokens=self.decoding.draft_step_tokens,
+        )
 
     def _branch(self, question: Question, *, encoded: EncodedBatch) -> Branch:
         codec = encoded.codecs[question.image]

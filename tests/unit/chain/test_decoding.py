@@ -73,10 +73,18 @@ def test_no_branches_give_no_answers(token_checkpoint, pictures):
     assert decode_branches(token_checkpoint, prefix, branches=[]) == []
 
 
-def test_a_repeated_sequence_is_cut_to_one_copy():
-    """R26: endless repeats stop, and nothing unique is lost."""
+def test_a_repeated_sequence_is_cut_to_two_copies():
+    """R26: endless repeats stop."""
     box = [10, 1, 2, 3, 4]
-    assert cut_runaway([7, *box * 3], window=40) == 6
+    assert cut_runaway([7, *box * 3], window=40) == 11
     assert cut_runaway([7, *box * 2], window=40) is None
     assert cut_runaway([5, 5, 5, 5], window=40) is None
-    assert cut_runaway([9, *[5] * 12], window=40) == 2
+    assert cut_runaway([9, *[5] * 12], window=40) == 3
+
+
+def test_a_loop_costs_no_box_when_the_box_before_it_ends_alike():
+    """One copy was kept, counted from where the answer begins to repeat; here that is the 4 of the box before, so
+    that the 4 of the repeated box was cut off, and the parser dropped the box."""
+    answer = [10, 5, 6, 7, 4, *[10, 1, 2, 3, 4] * 3]
+    length = cut_runaway(answer[:-1], window=40)
+    assert length is not None and answer[5:10] == answer[:length][5:10]

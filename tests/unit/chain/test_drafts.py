@@ -110,6 +110,22 @@ def test_the_last_run_of_the_same_tokens_says_what_follows():
     assert drafts.propose() == (4, 2, 3)
 
 
+def test_the_first_match_of_two_tokens_is_transformers_prompt_lookup():
+    """The peer that `pancap bench chain` counts, without its tensors."""
+    import torch
+    from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
+
+    rng = Random(0)
+    ids = [rng.randrange(6) for _ in range(12)]
+    theirs = PromptLookupCandidateGenerator(num_output_tokens=10, max_length=1000)
+    ours = RepeatDrafts(ids, longest=2, match="first")
+    for _ in range(60):
+        candidates, _ = theirs.get_candidates(torch.tensor([ids]))
+        assert ours.propose() == tuple(candidates[0, len(ids) :].tolist())
+        ids.append(rng.randrange(12))
+        ours.advance(ids[-1])
+
+
 def test_a_tokenizer_that_glues_digits_is_refused_in_words():
     with pytest.raises(ValueError, match=r"one token, got .* set decoding\.enable_drafts=false"):
         Speller(lambda text: [hash(word) for word in text.split("]], ")], stage="tag", coordinates="text")
@@ -124,7 +140,7 @@ def decode_all(checkpoint, pictures, config):
         for image in range(len(pictures))
         for stage in STAGES_OF_MODE["chain"]
     ]
-    return decode_branches(checkpoint, encoded.prefix, branches=branches, repeat_window=6)
+    return decode_branches(checkpoint, encoded.prefix, branches=branches, repeat_window=6, step_tokens=300)
 
 
 def limited(max_new_tokens, **settings):
