@@ -193,7 +193,7 @@ def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool, num
     found = [(instance.tag, instance.box) for instance in state.instances]
     confidence = state.confidence
     if not found or has_own_boxes:  # the boxes are those of the caption, three decimals each
-        found = _read_entities(state.caption)
+        found = read_entities(state.caption)
         confidence = {sapancap.parse(sapancap.render_box(box)).boxes[0]: value for box, value in confidence.items()}
     return ChainResult(
         caption=state.caption,
@@ -207,7 +207,7 @@ def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool, num
     )
 
 
-def _read_entities(caption: str) -> list[tuple[str, Box]]:
+def read_entities(caption: str) -> list[tuple[str, Box]]:
     """Boxes of a caption, each named by the words before it: up to three, back to the last determiner."""
     found: dict[Box, str] = {}
     words: list[str] = []

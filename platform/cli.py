@@ -309,6 +309,12 @@ def bench_judge(overrides: Overrides = None, as_json: AsJson = False) -> None:
     _run("bench", entry="run_judge", overrides=overrides or [], as_json=as_json)
 
 
+@bench_app.command("chain")
+def bench_chain(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Decode steps and time of the chain by replay of real captions, without a model: captions=FILE."""
+    _run("bench", entry="run_chain", overrides=overrides or [], as_json=as_json)
+
+
 @bench_app.command("replay")
 def bench_replay(
     candidate_content: CandidateContent,

@@ -29,6 +29,15 @@ def run_judge(*, overrides: Sequence[str], as_json: bool) -> None:
     _measure(lambda report: bench_judge(config, on_progress=report), as_json=as_json)
 
 
+def run_chain(*, overrides: Sequence[str], as_json: bool) -> None:
+    """The chain's decode steps and time by replay."""
+    from pancap.chain.bench import ChainBenchConfig, bench_chain
+    from pancap.configs import load_config
+
+    config, _ = load_config(ChainBenchConfig, overrides=overrides)
+    _measure(lambda report: bench_chain(config, on_progress=report), as_json=as_json)
+
+
 def run_training(*, overrides: Sequence[str], as_json: bool) -> None:
     """Training on prefix trees against Hugging Face's Trainer."""
     from pancap.chain.training.bench import TrainingBenchConfig, bench_training

@@ -1,0 +1,223 @@
+"""Wall time of the staged driver against the published loop: part of `pancap bench chain`.
+
+Replay: a model of nano's size with random weights, text coordinates, pictures of noise. Every forward pass is done, the
+head's scores are computed and looked through; then the next token is taken from the script of a real caption, so that
+prompts and answers have their real lengths. The published loop asks one image at a time, and each of its four calls
+encodes picture and prompt anew and writes one token a step, here without the overhead of transformers' `generate`.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pancap.chain.backends.base import Answer, Question
+from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.boxtokens import BoxCodec
+from pancap.chain.captioner import Captioner
+from pancap.chain.config import Coordinates, DecodingConfig, ModelConfig
+from pancap.chain.decoding import Branch, Decoded, Decoder
+from pancap.chain.images import to_pixels
+from pancap.chain.replay import STAGE_NAMES, Scripter
+from pancap.chain.stages import StageName, prompt_of
+from pancap.chain.tokenizer import decode, encode, encode_prompt, train_tokenizer
+from pancap.chain.tuples import TrainingImage
+
+if TYPE_CHECKING:
+    import torch
+
+    from pancap.chain.cache import KeyValueCache
+    from pancap.chain.model import Checkpoint
+
+BATCH_SIZE = 32
+MAX_NEW_TOKENS = 1024
+COORDINATES: Coordinates = "text"
+PLAIN, AGAIN = "published loop", "staged again"
+
+Progress = Callable[[str, int, int | None], None]
+Answers = dict[StageName, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedBench:
+    """Wall time an image of each way over that of the staged driver, round by round.
+
+    Args:
+        num_images: of the staged driver, one batch; the published loop takes some of them each round, and its time is
+            scaled by the tokens that they write.
+        num_threads: of torch.
+        ratios: by way; `staged again` is the same a second time, and a difference below it is no claim.
+    """
+
+    num_images: int
+    num_threads: int
+    ratios: dict[str, tuple[float, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "num_images": self.num_images,
+            "num_threads": self.num_threads,
+            "time_over_staged": {
+                way: {"median": round(statistics.median(values), 2), "low": min(values), "high": max(values)}
+                for way, values in self.ratios.items()
+            },
+        }
+
+
+def bench_speed(
+    images: Sequence[TrainingImage], *, num_plain: int, rounds: int, seed: int, on_progress: Progress | None = None
+) -> SpeedBench:
+    """Times the ways in turn.
+
+    Args:
+        images: one batch.
+        num_plain: images of the published loop a round.
+        rounds: how often.
+        seed: of weights, pictures and the split of the discovery stage.
+        on_progress: called with what is done, how many, of how many.
+    """
+    import torch
+
+    checkpoint = _random_checkpoint([image.caption for image in images], seed=seed)
+    tokenizer = checkpoint.tokenizer
+    scripter = Scripter(
+        lambda text: encode(tokenizer, text), eos=int(tokenizer.eos_token_id), coordinates=COORDINATES, seed=seed
+    )
+    answers = [
+        {example.stage: scripter.script(image, example).answer_ids for example in scripter.examples(image)}
+        for image in images
+    ]
+    pictures = list(
+        np.random.default_rng(seed).integers(0, 256, (len(images), *[checkpoint.image_px] * 2, 3), dtype=np.uint8)
+    )
+    num_tokens = [sum(map(len, found.values())) for found in answers]
+    staged = {"staged": True, "staged, no drafts": False, AGAIN: True}
+    seconds: dict[str, list[float]] = {way: [] for way in (*staged, PLAIN)}
+    for turn in range(rounds):
+        for way, enable_drafts in staged.items():
+            backend = _Replay(checkpoint, answers, enable_drafts=enable_drafts)
+            seconds[way].append(_time(backend, pictures, batch_size=len(pictures)) / len(pictures))
+        chosen = [(turn * num_plain + index) % len(images) for index in range(num_plain)]
+        plain = _PublishedLoop(checkpoint, [answers[index] for index in chosen])
+        elapsed = _time(plain, [pictures[index] for index in chosen], batch_size=1)
+        seconds[PLAIN].append(elapsed * statistics.mean(num_tokens) / sum(num_tokens[index] for index in chosen))
+        if on_progress:
+            on_progress("rounds", turn + 1, rounds)
+    base = seconds.pop("staged")
+    return SpeedBench(
+        num_images=len(images),
+        num_threads=torch.get_num_threads(),
+        ratios={
+            way: tuple(round(value / ours, 2) for value, ours in zip(values, base, strict=True))
+            for way, values in seconds.items()
+        },
+    )
+
+
+class _Replay(TransformersBackend):
+    """The real backend, whose model writes scripts."""
+
+    def __init__(self, checkpoint: "Checkpoint", answers: Sequence[Answers], *, enable_drafts: bool) -> None:
+        limits: dict[str, Any] = {f"max_new_tokens_{stage}": MAX_NEW_TOKENS for stage in STAGE_NAMES}
+        super().__init__(checkpoint, decoding=DecodingConfig(**limits, enable_drafts=enable_drafts))
+        self._answers = answers
+        self._scripts: list[tuple[int, ...]] = []
+
+    def answer(self, encoded: Any, questions: Sequence[Question]) -> list[Answer]:
+        self._scripts = [self._answers[question.image][question.stage] for question in questions]
+        return super().answer(encoded, questions)
+
+    def _decode(self, prefix: "KeyValueCache", branches: Sequence[Branch]) -> list[Decoded]:
+        import torch
+
+        with torch.inference_mode():
+            return _ReplayDecoder(
+                self.checkpoint,
+                prefix,
+                branches=branches,
+                repeat_window=self.decoding.repeat_window,
+                step_tokens=self.decoding.draft_step_tokens,
+                scripts=self._scripts,
+            ).run()
+
+
+class _ReplayDecoder(Decoder):
+    """Looks for the best token, then takes the script's."""
+
+    def __init__(self, *arguments: Any, scripts: Sequence[Sequence[int]], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._scripts = scripts
+
+    def _choose(self, branch: int, logits_V: "torch.Tensor") -> int:
+        super()._choose(branch, logits_V)
+        return self._scripts[branch][len(self.answers[branch])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pictures:
+    first: int
+    pictures: Sequence[np.ndarray]
+    codecs: tuple[BoxCodec, ...]
+
+
+class _PublishedLoop:
+    """One call a stage, each from picture and prompt; greedy with transformers' own cache."""
+
+    coordinates = COORDINATES
+
+    def __init__(self, checkpoint: "Checkpoint", answers: Sequence[Answers]) -> None:
+        self._checkpoint = checkpoint
+        self._answers = answers
+        self._num_seen = 0
+
+    def encode(self, images: Sequence[np.ndarray]) -> _Pictures:
+        """Notes which images they are; each call encodes its picture."""
+        self._num_seen += len(images)
+        codecs = tuple(BoxCodec(coordinates=COORDINATES) for _ in images)
+        return _Pictures(first=self._num_seen - len(images), pictures=images, codecs=codecs)
+
+    def answer(self, encoded: _Pictures, questions: Sequence[Question]) -> list[Answer]:
+        """Answers one question after the other."""
+        tokenizer = self._checkpoint.tokenizer
+        found = []
+        for question in questions:
+            prompt = prompt_of(question.stage, question.state, codec=encoded.codecs[question.image])
+            script = self._answers[encoded.first + question.image][question.stage]
+            self._write([*self._checkpoint.prefix_ids, *encode_prompt(tokenizer, prompt)], script, encoded, question)
+            found.append(Answer(text=decode(tokenizer, script)))
+        return found
+
+    def _write(self, given: list[int], script: Sequence[int], encoded: _Pictures, question: Question) -> None:
+        import torch
+        from transformers import DynamicCache
+
+        model = self._checkpoint.model
+        pixels = to_pixels([encoded.pictures[question.image]], image_px=self._checkpoint.image_px)
+        with torch.inference_mode():
+            cache = DynamicCache(config=model.config.get_text_config())
+            inputs: dict[str, Any] = {"pixel_values": pixels}
+            for token in script:
+                logits_1SV = model(
+                    input_ids=torch.tensor([given]), past_key_values=cache, use_cache=True, logits_to_keep=1, **inputs
+                ).logits
+                int(logits_1SV[0, -1].argmax())
+                given, inputs = [token], {}
+
+
+def _time(backend: Any, pictures: Sequence[np.ndarray], *, batch_size: int) -> float:
+    start = time.perf_counter()
+    Captioner(backend, batch_size=batch_size).caption(pictures)
+    return time.perf_counter() - start
+
+
+def _random_checkpoint(captions: Sequence[str], *, seed: int) -> "Checkpoint":
+    """Nano's size, with words of these captions."""
+    from pancap.chain.model import Checkpoint, CheckpointMeta, build_model
+
+    tokenizer = train_tokenizer(captions, coordinates=COORDINATES)
+    model = build_model(ModelConfig(coordinates=COORDINATES), tokenizer=tokenizer, seed=seed).eval()
+    return Checkpoint(model=model, tokenizer=tokenizer, meta=CheckpointMeta(coordinates=COORDINATES, mode="chain"))
