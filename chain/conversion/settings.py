@@ -17,10 +17,10 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "mm_use_im_start_end": (False,),
     "mm_patch_merge_type": ("flat",),
 }
+SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 TEXT_FIELDS = (
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-    "hidden_act", "max_position_embeddings", "initializer_range", "rms_norm_eps", "rope_theta", "rope_scaling",
-    "tie_word_embeddings", "attention_bias", "pad_token_id", "bos_token_id", "eos_token_id",
+    *SIZES, "num_key_value_heads", "hidden_act", "max_position_embeddings", "initializer_range", "rms_norm_eps",
+    "rope_theta", "rope_scaling", "tie_word_embeddings", "attention_bias", "pad_token_id", "bos_token_id", "eos_token_id",
 )  # fmt: skip
 # Sizes of OpenAI's CLIP ViT-L/14, by the name that a checkpoint gives its tower.
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": 336, "openai/clip-vit-large-patch14": 224}
@@ -36,6 +36,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     raw = read_json(path)
     if "mm_vision_tower" not in raw:
         raise UsageError(f"{path} has no mm_vision_tower, so it is no LLaVA 1.x checkpoint; give the folder of one")
+    absent = [name for name in SIZES if name not in raw]
+    if absent:
+        raise UsageError(f"{path} does not say {', '.join(absent)}; copy the checkpoint's own")
     for name, supported in SUPPORTED.items():
         value = raw.get(name, supported[0])
         if value not in supported:

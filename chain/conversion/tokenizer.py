@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pancap.chain.layouts import LAYOUTS
+from pancap.chain.layouts import LAYOUTS, chat_template
 from pancap.chain.tokenizer import IMAGE
 from pancap.configs import UsageError
 
@@ -46,33 +46,10 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
         unk_token=given.unk_token,
         pad_token=given.pad_token or given.unk_token,
         additional_special_tokens=[IMAGE],
-        chat_template=chat_template(),
+        chat_template=chat_template(LAYOUTS["vicuna"]),
         model_max_length=int(config.get("model_max_length", 2048)),
         clean_up_tokenization_spaces=False,
         padding_side="left",
-    )
-
-
-def chat_template() -> str:
-    """Vicuna's conversation for engines that are sent messages: per message its images, then its text."""
-    layout = LAYOUTS["vicuna"]
-    system, user = layout.before_image.removesuffix("USER: "), "USER: "
-    images = (
-        "{% for part in message['content'] %}{% if part['type'] != 'text' %}"
-        + IMAGE
-        + "{{ '\\n' }}{% endif %}{% endfor %}"
-    )
-    texts = (
-        "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
-    )
-    content = "{% if message['content'] is string %}{{ message['content'] }}{% else %}" + images + texts + "{% endif %}"
-    return (
-        f"{{{{ bos_token }}}}{system}"
-        "{% for message in messages %}"
-        "{% if message['role'] == 'user' %}" + user + content + "{% else %}"
-        f"{layout.after_prompt}{layout.before_answer}" + content + "{{ eos_token }}{% endif %}"
-        "{% endfor %}"
-        "{% if add_generation_prompt %}" + layout.after_prompt + "{% endif %}"
     )
 
 

@@ -125,7 +125,7 @@ def test_ids_are_those_that_llava_makes(weights, clip, tmp_path):
 def test_engines_that_are_sent_messages_make_the_same_ids(weights, clip, tmp_path):
     source = llava.write_llava(tmp_path / "llava", weights)
     tokenizer = converted(tmp_path, source=source, vision=clip).tokenizer
-    content = [{"type": "text", "text": PROMPT}, {"type": "image"}]
+    content = [{"type": "image"}, {"type": "text", "text": PROMPT}]
     made = tokenizer.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True, return_dict=False
     )
@@ -260,6 +260,15 @@ def test_what_is_missing_says_what_to_give(weights, clip, tmp_path):
         converted(tmp_path, source=source)
     (source / "adapter_config.json").write_text("{}")
     with pytest.raises(UsageError, match="base=DIR"):
+        converted(tmp_path, source=source, vision=clip)
+
+
+def test_a_configuration_without_sizes_is_refused(weights, clip, tmp_path):
+    source = llava.write_llava(tmp_path / "llava", weights)
+    settings = json.loads((source / "config.json").read_text())
+    del settings["vocab_size"]
+    (source / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(UsageError, match="does not say vocab_size"):
         converted(tmp_path, source=source, vision=clip)
 
 
