@@ -20,7 +20,7 @@ COPIED_STAGES: tuple[StageName, ...] = ("tag", "cap")
 SYNTAX_STRIDE = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: DeepSpeed's ZeRO 3 looks for tensors in the result's vars()
 class LossParts:
     """The loss to go down, and what it is made of (detached).
 
@@ -40,7 +40,6 @@ class LossParts:
 
 def mean_loss(parts: Sequence[LossParts]) -> LossParts:
     """The mean of several batches' losses, each figure over those that have it."""
-
     import torch
 
     def mean(values: Sequence[float | None]) -> float | None:
