@@ -20,7 +20,8 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 TEXT_FIELDS = (
     *SIZES, "num_key_value_heads", "hidden_act", "max_position_embeddings", "initializer_range", "rms_norm_eps",
-    "rope_theta", "rope_scaling", "tie_word_embeddings", "attention_bias", "pad_token_id", "bos_token_id", "eos_token_id",
+    "rope_theta", "rope_scaling", "tie_word_embeddings", "attention_bias", "pad_token_id", "bos_token_id",
+    "eos_token_id",
 )  # fmt: skip
 # Sizes of OpenAI's CLIP ViT-L/14, by the name that a checkpoint gives its tower.
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": 336, "openai/clip-vit-large-patch14": 224}
