@@ -59,12 +59,11 @@ def find_images(sources: str | Path | Sequence[str | Path], *, limit: int | None
         sources = [sources]
     found: dict[str, ImageFile] = {}
     for file in (file for source in sources for file in _find_in(Path(source))):
-        if file.name in found:
+        same_name = found.setdefault(file.name, file)
+        if same_name.path.resolve() != file.path.resolve():
             raise UsageError(
-                f"{found[file.name].path} and {file.path} would both be called {file.name}; "
-                "caption them into two folders"
+                f"{same_name.path} and {file.path} would both be called {file.name}; caption them into two folders"
             )
-        found[file.name] = file
     return list(found.values())[:limit]
 
 

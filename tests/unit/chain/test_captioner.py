@@ -265,6 +265,20 @@ def test_names_do_not_depend_on_which_of_the_two_folders_is_given(images_dir):
     assert find_images(images_dir) == find_images(images_dir.parent)
 
 
+def test_several_sources_are_one_run_unless_two_images_have_one_name(images_dir, tmp_path):
+    from pancap.chain.sources import find_images
+
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "5.png").write_bytes((images_dir / "0.png").read_bytes())
+    files = find_images([images_dir, tmp_path / "more", tmp_path / "more" / "5.png"])
+    assert [file.name for file in files] == [*(f"images/{n}.png" for n in range(5)), "images/page.jpg", "5.png"]
+    assert len(find_images([images_dir, tmp_path / "more"], limit=2)) == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "5.png").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"would both be called 5\.png; caption them into two folders"):
+        find_images([tmp_path / "more", tmp_path / "other"])
+
+
 @pytest.mark.parametrize("case", ["missing", "empty", "unreadable"])
 def test_a_source_without_images_is_refused_in_one_sentence(case, checkpoint_dir, tmp_path):
     folder = tmp_path / "source"
