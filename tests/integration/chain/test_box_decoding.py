@@ -5,6 +5,7 @@ import pytest
 from pancap.chain import decoding
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.captioner import Captioner, load_captioner
+from pancap.chain.config import DecodingConfig
 from pancap.chain.model import load_checkpoint
 from pancap.engine.scenes.scene import render_scene
 
@@ -69,3 +70,21 @@ def test_every_box_has_a_confidence_also_where_captions_round_it(name, scenes):
     results = load_captioner(name).caption([scene[60:160] for scene in scenes[:2]])
     confidences = [value for result in results for value in result.confidences]
     assert confidences and all(0 < value < 1 for value in confidences)
+
+
+def test_drafts_change_no_answer_of_the_shipped_chain_and_save_steps(checkpoint, scenes, monkeypatch):
+    run, steps = decoding.Decoder.run, []
+
+    def count_steps(self):
+        answers = run(self)
+        steps[-1] += sum(answer.num_steps for answer in answers)
+        return answers
+
+    monkeypatch.setattr(decoding.Decoder, "run", count_steps)
+    stages = []
+    for config in (DecodingConfig(draft_step_tokens=200), DecodingConfig(enable_drafts=False)):
+        steps.append(0)
+        results = Captioner(TransformersBackend(checkpoint, decoding=config)).caption(scenes)
+        stages.append([result.stages for result in results])
+    assert stages[0] == stages[1]
+    assert steps[0] < 0.75 * steps[1]
