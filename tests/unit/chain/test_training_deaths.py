@@ -1,0 +1,67 @@
+"""A run whose process is killed again and again ends as the undisturbed one (R10, R11)."""
+
+import itertools
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pancap.chain.config import ModelConfig
+from pancap.chain.training import loop
+from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.run import run_training
+
+TINY = ModelConfig(
+    image_px=32, patch_px=16, vision_hidden=16, vision_layers=1, vision_heads=1, vision_mlp=16,
+    text_hidden=16, text_layers=1, text_heads=1, text_mlp=16, vocabulary_size=300,
+)  # fmt: skip
+INTERVAL, STEPS = 4, 24
+DEATHS = (6, 15, 20)  # the last one before the state of its step is written
+
+
+def train_until(config, *, trace: Path, death: int | None) -> int:
+    """Trains in a process of its own, which kills itself at a step, and writes each step down; how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    log = loop.Loop._log
+
+    def log_and_die(self, state, *, progress):
+        state = log(self, state, progress=progress)
+        with trace.open("a") as file:
+            file.write(f"{state.step}\n")
+        if state.step == death:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return state
+
+    loop.Loop._log = log_and_die
+    try:
+        run_training(config)
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def losses(out):
+    return {(line := json.loads(text))["step"]: line["loss"] for text in (Path(out) / "metrics.jsonl").open()}
+
+
+def test_three_deaths_leave_no_trace(squares_parquet, tmp_path):
+    config = TrainConfig(
+        data=str(squares_parquet), out=str(tmp_path / "calm"), model=TINY, steps=STEPS, batch_size=4, num_workers=0,
+        log_every=1, checkpoint_every=INTERVAL, lr=1e-3, cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    run_training(config)
+    killed = replace(config, out=str(tmp_path / "killed"), resume=True)
+    trace = tmp_path / "trace"
+    ends = [train_until(killed, trace=trace, death=death) for death in (*DEATHS, None)]
+    assert ends == [-signal.SIGKILL] * 3 + [0]
+    done = [int(line) for line in trace.read_text().splitlines()]
+    restarts = [(before, after) for before, after in itertools.pairwise(done) if after <= before]
+    assert [before for before, _ in restarts] == list(DEATHS)
+    assert max(before - after + 1 for before, after in restarts) == INTERVAL  # no death costs more than one interval
+    assert losses(killed.out) == pytest.approx(losses(config.out), rel=0.01)
+    assert list(losses(killed.out)) == list(range(1, STEPS + 1))
