@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pancap.chain.bench_loops import LoopBench, bench_loops
-from pancap.chain.bench_speed import AGAIN, BATCH_SIZE, PLAIN, Progress, SpeedBench, bench_speed
+from pancap.chain.bench_speed import AGAIN, PLAIN, Progress, SpeedBench, bench_speed
 from pancap.chain.config import DecodingConfig
 from pancap.chain.drafts import Drafter, RepeatDrafts
 from pancap.chain.replay import (
@@ -167,7 +167,7 @@ def bench_chain(config: ChainBenchConfig, *, on_progress: Progress | None = None
     speed = None
     if config.rounds:
         speed = bench_speed(
-            images[:BATCH_SIZE],
+            images,
             num_plain=config.plain_images,
             rounds=config.rounds,
             seed=config.seed,

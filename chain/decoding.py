@@ -153,7 +153,7 @@ def cut_runaway(ids: Sequence[int], *, window: int) -> int | None:
     for period in range(1, window + 1):
         copies = max(MIN_COPIES, -(-MIN_REPEATED_TOKENS // period))
         span = period * copies
-        if len(ids) < span:
+        if len(ids) < span or ids[-1] != ids[-1 - period]:
             continue
         tail = ids[-span:]
         if all(tail[index] == tail[index - period] for index in range(period, span)):
