@@ -135,6 +135,10 @@ def _backend(config: CaptionConfig, *, model: str, dialect: "Dialect") -> Genera
     """The generator of a backend; vLLM's engine gets the processor that holds boxes to their rules."""
     from pancap.llm.loading import load_generator
 
+    if config.backend == "ray":
+        from pancap.llm.ray_data import check_image_stage
+
+        check_image_stage()
     vllm = config.vllm
     if dialect.has_rules and config.decoding.enable_constraints:
         processors = [*vllm.engine.get("logits_processors", ()), BOX_PROCESSOR]

@@ -7,6 +7,7 @@ replica that dies and gives its requests to another. So hand over many requests 
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from pancap.configs.errors import StoppedError, UsageError
@@ -95,6 +96,19 @@ class RayDataGenerator:
             tokenize_stage=False,
             detokenize_stage=False,
             should_continue_on_error=True,
+        )
+
+
+def check_image_stage() -> None:
+    """Refuses images, before anything is loaded, where Ray cannot pass them on: 2.60 imports what vLLM 0.32 has moved.
+
+    Raises:
+        UsageError: the module is not there.
+    """
+    if find_spec("vllm") is not None and find_spec("vllm.entrypoints.chat_utils") is None:
+        raise UsageError(
+            "backend=ray cannot hand images to this vLLM: Ray's stage for them needs vllm.entrypoints.chat_utils, "
+            "which it lacks; take backend=vllm, or versions of Ray and vLLM that fit each other"
         )
 
 

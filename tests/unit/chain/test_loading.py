@@ -29,6 +29,7 @@ def asked_for(monkeypatch):
         return generator
 
     monkeypatch.setattr("pancap.llm.loading.load_generator", load)
+    monkeypatch.setattr("pancap.llm.ray_data.check_image_stage", lambda: None)
     return seen
 
 

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
+from pancap.configs import UsageError
 from pancap.llm.base import Message, Reply, Request
 from pancap.llm.in_process import sampling_arguments
-from pancap.llm.ray_data import RayDataGenerator
+from pancap.llm.ray_data import RayDataGenerator, check_image_stage
 from pancap.llm.scripted import ScriptedGenerator
 from pancap.llm.store import request_key
 
@@ -68,3 +69,12 @@ def test_a_kept_reply_is_that_of_its_image_and_rules_and_older_files_stay_good()
 @pytest.mark.parametrize(("rules", "arguments"), [("", None), ("r", {"rules": "r"})])
 def test_rules_reach_the_logits_processor(rules, arguments):
     assert sampling_arguments(request("a", rules=rules)).get("extra_args") == arguments
+
+
+def test_images_are_refused_where_ray_and_vllm_do_not_fit(monkeypatch):
+    """Ray 2.60 with vLLM 0.32 loaded the model for minutes and then failed in a stage, with vLLM "not installed"."""
+    monkeypatch.setattr("pancap.llm.ray_data.find_spec", lambda name: None if "." in name else name)
+    with pytest.raises(UsageError, match="take backend=vllm, or versions of Ray and vLLM that fit"):
+        check_image_stage()
+    monkeypatch.setattr("pancap.llm.ray_data.find_spec", lambda name: name)
+    check_image_stage()
