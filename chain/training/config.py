@@ -64,16 +64,16 @@ class LoraConfig:
 
     rank: int = 0
     """Of the factors; 0: no adapters, all weights are trained."""
-    alpha: float = 256.0
+    alpha: int = 256
     """What the adapters add counts alpha / rank."""
     dropout: float = 0.0
     """Share of the adapters' inputs that is dropped."""
 
     def __post_init__(self) -> None:
         """Refuses a negative rank."""
-        if self.rank < 0 or not self.alpha > 0 or not 0 <= self.dropout < 1:
+        if self.rank < 0 or self.alpha < 1 or not 0 <= self.dropout < 1:
             raise ValueError(
-                f"lora needs rank >= 0, alpha > 0 and dropout in 0..1, got {self.rank}, {self.alpha} and "
+                f"lora needs rank >= 0, alpha >= 1 and dropout in 0..1, got {self.rank}, {self.alpha} and "
                 f"{self.dropout}; rank 0 turns it off"
             )
 

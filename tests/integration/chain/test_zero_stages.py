@@ -26,8 +26,8 @@ WAYS = {
     "zero_3_offloaded": {"zero_stage": 3, "offload": "all"},
     "zero_3_recomputed": {"zero_stage": 3, "gradient_checkpointing": True},
     "bfloat16": {"zero_stage": 2, "precision": "bfloat16"},
-    "lora_2": {"zero_stage": 2, "lora": {"rank": 4, "alpha": 8.0}},
-    "lora_3": {"zero_stage": 3, "lora": {"rank": 4, "alpha": 8.0}},
+    "lora_2": {"zero_stage": 2, "lora": {"rank": 4, "alpha": 8}},
+    "lora_3": {"zero_stage": 3, "lora": {"rank": 4, "alpha": 8}},
 }
 WORKER = """
 import json, sys

@@ -173,6 +173,45 @@ def test_the_chain_runs_on_a_converted_checkpoint(weights, clip, tmp_path, pictu
     assert [set(result.stages) >= {"loc", "disc", "cap"} for result in results] == [True, True]
 
 
+def test_training_goes_on_from_a_converted_checkpoint_to_vllm_s_layout(
+    weights, clip, tmp_path, pictures, squares_parquet
+):
+    """The whole road of the published model: converted, adapters trained and merged, exported, same logits."""
+    from transformers import LlavaForConditionalGeneration
+
+    from pancap.chain.export import export_for_vllm
+    from pancap.chain.training.config import LoraConfig, TrainConfig
+    from pancap.chain.training.run import run_training
+
+    source = llava.write_llava(tmp_path / "llava", weights)
+    before = converted(tmp_path, source=source, vision=clip)
+    summary = run_training(
+        TrainConfig(
+            data=str(squares_parquet),
+            init=str(tmp_path / "out"),
+            out=str(tmp_path / "run"),
+            steps=2,
+            batch_size=2,
+            num_workers=0,
+            lora=LoraConfig(rank=2, alpha=4),
+            freeze_vision=True,
+            max_tokens=4000,
+            lr=1e-2,
+            limit=4,
+        )
+    )
+    after = load_checkpoint(summary.checkpoint)
+    assert (after.meta.layout, after.meta.resample, after.meta.mode) == ("vicuna", "bicubic", "chain")
+    logits, pixels = logits_of(after, pictures)
+    assert not torch.allclose(logits, logits_of(before, pictures)[0], atol=1e-3)
+    folder = export_for_vllm(after, directory=tmp_path / "export")
+    exported = LlavaForConditionalGeneration.from_pretrained(folder, local_files_only=True)
+    assert exported.config.vision_config.num_hidden_layers == 3 and exported.config.vision_feature_layer == -2
+    ids = torch.tensor([[*after.prefix_ids, *encode_prompt(after.tokenizer, PROMPT, layout="vicuna")]])
+    with torch.no_grad():
+        assert torch.equal(exported(input_ids=ids, pixel_values=pixels).logits[0], logits)
+
+
 def test_half_precision_is_kept_as_it_was_stored(weights, clip, tmp_path):
     from safetensors.torch import load_file
 

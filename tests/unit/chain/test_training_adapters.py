@@ -17,7 +17,7 @@ from pancap.chain.training.run import run_training
 from pancap.chain.training.step import build_step
 from pancap.chain.tuples import read_training_images
 
-LORA = LoraConfig(rank=4, alpha=8.0)
+LORA = LoraConfig(rank=4, alpha=8)
 IDS = torch.tensor([[1, 7, 8, 9]])
 
 

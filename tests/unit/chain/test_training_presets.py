@@ -19,7 +19,7 @@ def preset(name, *more):
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_cluster_preset_has_the_published_figures(name):
     config = preset(name)
-    assert (config.lora.rank, config.lora.alpha, config.lr, config.vision_lr) == (128, 256.0, 2e-4, 2e-5)
+    assert (config.lora.rank, config.lora.alpha, config.lr, config.vision_lr) == (128, 256, 2e-4, 2e-5)
     assert (config.warmup, config.weight_decay, config.zero_stage) == (0.03, 0.0, 2)
     assert (config.precision, config.gradient_checkpointing, config.device) == ("bfloat16", True, "cuda")
     samples = 4 * config.batch_size  # one for each stage
