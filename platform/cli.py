@@ -3,7 +3,6 @@
 import errno
 import signal
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,18 @@ import typer
 import typer.core
 
 from pancap.configs.errors import StoppedError, TooManyBadRowsError, UsageError
+from pancap.platform.cli_bench import bench_app
+from pancap.platform.cli_options import (
+    AsJson,
+    CandidateAnswers,
+    CandidateContent,
+    ConfigFile,
+    Overrides,
+    ReferenceAnswers,
+    ReferenceQuestions,
+    Track,
+    run_command,
+)
 
 app = typer.Typer(
     name="pancap",
@@ -21,12 +32,11 @@ app = typer.Typer(
     add_completion=False,
 )
 train_app = typer.Typer(help="Train the chain, its vision tower or the engine's detectors.", no_args_is_help=True)
+weights_app = typer.Typer(help="Published checkpoints for this platform.", no_args_is_help=True)
 engine_app = typer.Typer(help="PancapEngine: images to panoptic-caption training data.", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure a part against its target.", no_args_is_help=True)
 app.add_typer(engine_app, name="engine")
 app.add_typer(train_app, name="train")
 app.add_typer(bench_app, name="bench")
-weights_app = typer.Typer(help="Published checkpoints for this platform.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 
 
@@ -47,29 +57,17 @@ app.add_typer(score_app, name="score")
 
 _FULL_DISK_TEXTS = ("No space left on device", "database or disk is full", "PytorchStreamWriter failed writing file")
 
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[key=value]...", help="Settings; see `pancap config`.")]
-ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file or preset name; key=value wins over it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Track = Annotated[
-    str | None,
-    typer.Option("--track", help="MLflow tracking URI, or none (default: a sqlite database under runs/)."),
-]
-
-
-def _run(command: str, *, entry: str = "run", **arguments: Any) -> None:
-    getattr(import_module(f"pancap.platform.commands.{command}"), entry)(**arguments)
-
 
 @app.command()
 def quickstart(overrides: Overrides = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """The whole road on this machine: scenes, engine, training, score, endpoint."""
-    _run("quickstart", overrides=overrides or [], config=config, as_json=as_json)
+    run_command("quickstart", overrides=overrides or [], config=config, as_json=as_json)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine: versions, memory, disk, shipped models, Ray."""
-    _run("doctor", as_json=as_json)
+    run_command("doctor", as_json=as_json)
 
 
 @app.command()
@@ -77,7 +75,7 @@ def scenes(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
     """Draw procedural scenes with exact panoptic captions: out=DIR num=1000 seed=0."""
-    _run("scenes", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    run_command("scenes", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
 @engine_app.command("run")
@@ -85,7 +83,7 @@ def engine_run(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
     """Detect, caption and cross-check a folder of images: source=DIR out=DIR."""
-    _run("engine", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    run_command("engine", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
 @train_app.command("chain")
@@ -93,7 +91,7 @@ def train_chain(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
     """Stage-wise fine-tuning on Ray Train and DeepSpeed: data=PARQUET out=DIR init=nano."""
-    _run("train_chain", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    run_command("train_chain", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
 @train_app.command("vision")
@@ -101,7 +99,7 @@ def train_vision(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
     """Pretrain the chain's vision tower on boxes and tags: data=PARQUET out=DIR."""
-    _run("train_vision", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    run_command("train_vision", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
 @train_app.command("detectors")
@@ -109,7 +107,7 @@ def train_detectors(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
     """Train the engine's embedded detectors and tagger on scenes: out=DIR."""
-    _run("train_detectors", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    run_command("train_detectors", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
 @app.command()
@@ -127,7 +125,7 @@ def caption(
     given = arguments or []
     images = [argument for argument in given if "=" not in argument]
     overrides = [*(argument for argument in given if "=" in argument), *(["draw=true"] if draw else [])]
-    _run("caption", images=images, overrides=overrides, config=config, track=track, as_json=as_json)
+    run_command("caption", images=images, overrides=overrides, config=config, track=track, as_json=as_json)
 
 
 @score_app.command("captions")
@@ -143,7 +141,7 @@ def score_captions(
 ) -> None:
     """PancapScore of candidate captions against references, with intervals (the word `captions` may be left out)."""
     overrides = [*(overrides or []), *(["allow_missing=true"] if allow_missing else [])]
-    _run(
+    run_command(
         "score",
         candidate=candidate,
         reference=reference,
@@ -155,10 +153,6 @@ def score_captions(
     )
 
 
-CandidateContent = Annotated[Path, typer.Option("--candidate-content", help="`all_content` of the candidates.")]
-ReferenceQuestions = Annotated[Path, typer.Option("--reference-questions", help="`questions` of the references.")]
-CandidateAnswers = Annotated[Path, typer.Option("--candidate-answers", help="`answers` from the candidates.")]
-ReferenceAnswers = Annotated[Path, typer.Option("--reference-answers", help="`answers` from the references.")]
 RulesOption = Annotated[
     Literal["strict", "official"], typer.Option("--rules", help="`official`: the published scripts.")
 ]
@@ -178,7 +172,7 @@ def score_replay(
     as_json: AsJson = False,
 ) -> None:
     """Score saved judge output in the published file formats; no model is asked."""
-    _run(
+    run_command(
         "score_replay",
         entry="run_replay",
         candidate_content=candidate_content,
@@ -202,7 +196,7 @@ def score_match(
     as_json: AsJson = False,
 ) -> None:
     """Write the references' questions with the candidate's entity ids, for the judge to answer."""
-    _run(
+    run_command(
         "score_replay",
         entry="run_match",
         candidate_content=candidate_content,
@@ -227,7 +221,7 @@ def score_agreement(
     as_json: AsJson = False,
 ) -> None:
     """How far raters agree, two judges or a judge with people: Pearson, 1 - R^2 and Kendall with intervals."""
-    _run(
+    run_command(
         "score_agreement",
         sources=sources,
         out=out,
@@ -250,7 +244,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Two systems on the same images: paired intervals, permutation tests, the largest losses."""
-    _run(
+    run_command(
         "compare",
         first=first,
         second=second,
@@ -271,104 +265,15 @@ def weights_convert(
     as_json: AsJson = False,
 ) -> None:
     """A LLaVA 1.x checkpoint, LoRA merged or not, for chain, transformers and vLLM: source=DIR out=DIR."""
-    _run("weights", entry="run_convert", family=family, overrides=overrides or [], config=config, as_json=as_json)
+    run_command(
+        "weights", entry="run_convert", family=family, overrides=overrides or [], config=config, as_json=as_json
+    )
 
 
 @app.command()
 def serve(overrides: Overrides = None, config: ConfigFile = None) -> None:
     """Serve a trained chain over HTTP with Ray Serve: checkpoint=nano port=8000."""
-    _run("serve", overrides=overrides or [], config=config)
-
-
-@bench_app.command("scenes")
-def bench_scenes(as_json: AsJson = False) -> None:
-    """Scenes drawn a second on one core, without writing."""
-    _run("bench", entry="run_scenes", as_json=as_json)
-
-
-@bench_app.command("detectors")
-def bench_detectors(
-    images: Annotated[
-        Path | None, typer.Option(help="A COCO panoptic folder (images/, masks/, panoptic.json).")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Recall and precision of the embedded detectors on held-out scenes, or recall on annotated photographs."""
-    _run("bench", entry="run_detectors", images=images, as_json=as_json)
-
-
-@bench_app.command("kernels")
-def bench_kernels(as_json: AsJson = False) -> None:
-    """Every kernel checked and timed against its peers; on a machine without a GPU the plain PyTorch paths."""
-    _run("bench", entry="run_kernels", as_json=as_json)
-
-
-@bench_app.command("judge")
-def bench_judge(overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """What an evaluation asks of a judge's model, without one: captions=FILE candidates=FILE num=200."""
-    _run("bench", entry="run_judge", overrides=overrides or [], as_json=as_json)
-
-
-@bench_app.command("chain")
-def bench_chain(overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Decode steps and time of the chain by replay of real captions, without a model: captions=FILE."""
-    _run("bench", entry="run_chain", overrides=overrides or [], as_json=as_json)
-
-
-@bench_app.command("replay")
-def bench_replay(
-    candidate_content: CandidateContent,
-    reference_questions: ReferenceQuestions,
-    candidate_answers: CandidateAnswers,
-    reference_answers: ReferenceAnswers,
-    as_json: AsJson = False,
-) -> None:
-    """A replay's processor time, against encoding tags one at a time as the published scripts do."""
-    _run(
-        "bench",
-        entry="run_replay",
-        candidate_content=candidate_content,
-        reference_questions=reference_questions,
-        candidate_answers=candidate_answers,
-        reference_answers=reference_answers,
-        as_json=as_json,
-    )
-
-
-@bench_app.command("training")
-def bench_training(overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Images a second of training on prefix trees, against Hugging Face's Trainer over DeepSpeed."""
-    _run("bench", entry="run_training", overrides=overrides or [], as_json=as_json)
-
-
-@bench_app.command("coordinates")
-def bench_coordinates(
-    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
-) -> None:
-    """Text coordinates, coordinate tokens and the box loss, trained alike: data=FILE held_out=DIR."""
-    _run(
-        "bench_experiment",
-        preset="bench/coordinates",
-        overrides=overrides or [],
-        config=config,
-        track=track,
-        as_json=as_json,
-    )
-
-
-@bench_app.command("ablation")
-def bench_ablation(
-    overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
-) -> None:
-    """One stage, two, three and all four, trained alike: data=FILE held_out=DIR."""
-    _run(
-        "bench_experiment",
-        preset="bench/ablation",
-        overrides=overrides or [],
-        config=config,
-        track=track,
-        as_json=as_json,
-    )
+    run_command("serve", overrides=overrides or [], config=config)
 
 
 @app.command("config")
@@ -376,7 +281,7 @@ def show_config(
     verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, detectors, caption, ...")] = None,
 ) -> None:
     """List the settings of a verb with their defaults, and the presets."""
-    _run("show_config", verb=verb)
+    run_command("show_config", verb=verb)
 
 
 def main() -> None:
