@@ -49,8 +49,8 @@ def is_checkpoint(config: CaptionConfig) -> bool:
 
 
 def describe_run(config: CaptionConfig, *, mode: ChainMode) -> dict[str, Any]:
-    """What decides the captions of an image, for run.json; where the work is done does not count."""
-    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items()}
+    """What decides the captions of an image, for run.json; where the work is done and how fast does not count."""
+    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items() if "draft" not in name}
     run = {"kind": "captions", "checkpoint": config.checkpoint, "mode": mode, **decoding}
     if is_checkpoint(config):
         run["checkpoint"] = _digest(config.checkpoint)
