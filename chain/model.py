@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 META_FILE = "pancap.json"
 META_FORMAT = 1
 INIT_STD = 0.02
+# While transformers loads a model it replaces a method of all models; two loads at once leave the replacement for good.
+_LOADING = threading.Lock()
 POSITION_STD = 0.5
 StorageType = Literal["float32", "float16", "bfloat16"]
 
@@ -226,11 +229,15 @@ def load_checkpoint(directory: str | Path, *, dtype: StorageType = "float32") ->
     Raises:
         UsageError: the folder does not exist, is not a checkpoint of a chain, or is damaged.
     """
+    with _LOADING:
+        return _load(checkpoint_folder(directory), dtype=dtype)
+
+
+def _load(folder: Path, *, dtype: StorageType) -> Checkpoint:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-    folder = checkpoint_folder(directory)
     meta = read_meta(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -2,7 +2,8 @@
 
 The peer is what most people run: Hugging Face's Trainer over DeepSpeed, every stage of an image a sample of its own,
 batches of samples of like length, padded, the whole sequence through the output head. Ours packs an image's stages
-behind one copy of its tokens. Same model, images, number of images a step, DeepSpeed's AdamW in both; one process.
+behind one copy of its tokens. Same model, images, number of images a step, DeepSpeed's AdamW in both; one process. Both
+learn the answers alone: the questions at the image tokens (`loss.patches`), which the peer does not know, are off.
 """
 
 import os
@@ -35,6 +36,7 @@ from pancap.configs import UsageError
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+MAX_TOKENS = 2048
 PEER = "Trainer, four samples, text"
 AGAIN = "Trainer again"
 TREES: dict[str, Coordinates] = {"trees, text": "text", "trees, coordinate tokens": "tokens"}
@@ -176,12 +178,14 @@ def _train_trees(
     settings = TrainConfig(data=config.data, out="", batch_size=config.batch_size, loss=LossConfig(patches=0.0))
     engine = DeepSpeedEngine(build_step(model, named=named, loss=settings.loss), config=settings)
     encoder = Encoder(
-        tokenizer=tokenizer, coordinates=coordinates, mode="chain", order="left_to_right", max_tokens=2048
+        tokenizer=tokenizer, coordinates=coordinates, mode="chain", order="left_to_right", max_tokens=MAX_TOKENS
     )
     counts, started = [], 0.0
     for step in range(config.steps + 1):
         drawn = range(step * config.batch_size, (step + 1) * config.batch_size)
         trees = [tree for index in drawn if (tree := encoder.encode(images[index], index=index, seed=config.seed))]
+        if len(trees) < config.batch_size:
+            raise UsageError(f"{config.data} has captions of more than {MAX_TOKENS} tokens; give shorter ones")
         batch = collate(trees, pixels=pixels, named=named, prefix_ids=prefix_ids)
         engine.update(engine.forward(batch).total)
         if step == 0:

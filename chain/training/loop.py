@@ -22,6 +22,7 @@ from pancap.chain.training.pixels import open_pixels
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.states import TrainerState, latest_state, write_state
 from pancap.chain.training.step import build_step
+from pancap.chain.training.validation import leave_for_validation
 from pancap.chain.tuples import TrainingImage, read_training_images
 from pancap.configs import StoppedError, UsageError
 
@@ -305,8 +306,19 @@ class Loop:
                 storage=self._config.precision,
                 weights=weights,
             )
-            shutil.rmtree(self._files.checkpoint, ignore_errors=True)
-            unfinished.rename(self._files.checkpoint)
+            if self._config.validation:
+                leave_for_validation(unfinished, out=self._files.out, step=state.step)
+            replace_folder(self._files.checkpoint, by=unfinished)
+
+
+def replace_folder(folder: Path, *, by: Path) -> None:
+    """Puts a whole folder in another one's place by renaming: no time at which it is there in part."""
+    old = folder.with_name(f".old_{folder.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    by.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _copied_stages(config: TrainConfig) -> tuple[StageName, ...]:

@@ -21,9 +21,10 @@ from pancap.chain.training.loop import RunFiles, train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
-from pancap.chain.training.validation import VALIDATION_FILE, Validate, Validated, Validator
+from pancap.chain.training.validation import Validate, Validated, Validator, forget_validation
 from pancap.chain.training.vision import load_tower
 from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.configs import UsageError
 
 Metrics = Callable[[int, dict[str, float]], None]
 WATCH_EVERY_S = 0.2
@@ -48,9 +49,12 @@ def run_training(
         validate: scores a checkpoint (`chain.training.validation`); called in a thread of its own.
 
     Raises:
-        UsageError: something about the configuration or the data cannot be trained with.
+        UsageError: something about the configuration or the data cannot be trained with, or only one of
+            config.validation and `validate` was given.
         StoppedError: the loss was not finite for too long.
     """
+    if (validate is None) != (config.validation is None):
+        raise UsageError("validation needs both a folder and something that scores; `pancap train chain` brings it")
     config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
     files = _prepare(config, config_text=config_text, on_progress=on_progress)
     found = latest_state(files.states)
@@ -59,7 +63,8 @@ def run_training(
     watch = _MetricsWatch(
         files.metrics, config=config, start=resumed_from, on_progress=on_progress, on_metrics=on_metrics
     )
-    validator = Validator(files.out, validate=validate) if validate else None
+    held_out = f"{config.validation}, {config.validation_limit} images"
+    validator = Validator(files.out, data=held_out, validate=validate) if validate else None
     if config.num_workers == 0:
         state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch, validator)
     else:
@@ -86,15 +91,14 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
     out = Path(config.out)
     is_resumed = config.resume and latest_state(out / "state") is not None
     if not config.resume and (out / "state").exists():
-        for name in ("state", "best"):
-            shutil.rmtree(out / name, ignore_errors=True)
-        for name in ("metrics.jsonl", VALIDATION_FILE):
-            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / "state")
+        (out / "metrics.jsonl").unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     images = read_training_images(config.data, limit=config.limit)
     if not is_resumed:
         _write_start(config, images=images, folder=out / "start")
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
+        forget_validation(out)
     if config_text:
         (out / "config.yaml").write_text(config_text)
     cache = Path(config.cache).resolve() if config.cache else out / "cache"

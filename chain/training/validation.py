@@ -1,30 +1,35 @@
 """Scores of a run's checkpoints while it trains, and the best of them kept.
 
-One checkpoint at a time is scored in a thread of the process that started the run, so training never waits; of those
-that come meanwhile only the newest is scored next, and the last one always. What scores them is handed in: the chain
-knows no judge.
+The loop leaves a copy of each checkpoint in OUT/.validation (links, where the disk knows them). The process that
+started the run takes the newest, scores it in a thread of its own and goes on to what is then the newest, so training
+never waits; the last one is always scored. What scores them is handed in: the chain knows no judge.
+
+OUT/validation.jsonl   a line for each scored checkpoint
+OUT/best/              the best of them
 """
 
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from pancap.chain.model import META_FILE
-
 VALIDATION_FILE = "validation.jsonl"
+BEST_FOLDER = "best"
+PENDING_FOLDER = ".validation"
 Validate = Callable[[Path, Path], Mapping[str, float]]
 """(checkpoint folder, scratch folder) -> figures; `overall` among them decides which checkpoint is the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
-    """A checkpoint's figures."""
+    """A checkpoint's figures, and the held-out data that they are of."""
 
     step: int
+    data: str
     figures: Mapping[str, float]
 
     @property
@@ -33,24 +38,39 @@ class Validated:
         return self.figures["overall"]
 
 
-class Validator:
-    """Follows the checkpoint folder of a run.
+def leave_for_validation(checkpoint: Path, *, out: Path, step: int) -> None:
+    """Copies a whole checkpoint to where the validation finds it, under its final name only when it is complete."""
+    target = _pending(out, step=step)
+    unfinished = target.with_name(f".writing_{target.name}")
+    for folder in (unfinished, target):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(checkpoint, unfinished, copy_function=_link_or_copy)
+    unfinished.rename(target)
 
-    OUT/validation.jsonl has a line for each scored checkpoint; a resumed run reads it and goes on.
+
+def forget_validation(out: Path) -> None:
+    """Removes what another run in this folder has left."""
+    for name in (BEST_FOLDER, PENDING_FOLDER):
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / VALIDATION_FILE).unlink(missing_ok=True)
+
+
+class Validator:
+    """Takes checkpoints as they come; one is scored at a time.
 
     Args:
         out: the run's folder.
+        data: what is scored on; figures of other data in the records do not count.
         validate: scores a checkpoint.
     """
 
-    def __init__(self, out: Path, *, validate: Validate) -> None:
+    def __init__(self, out: Path, *, data: str, validate: Validate) -> None:
         """Takes up what an earlier attempt has scored."""
-        self._checkpoint, self._best_folder, self._scratch = out / "checkpoint", out / "best", out / ".validation"
-        self._records, self._validate = out / VALIDATION_FILE, validate
-        self._done = [Validated(**json.loads(line)) for line in self._lines()]
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation")
+        self._out, self._data, self._validate = out, data, validate
+        self._done = [item for item in _read_records(out / VALIDATION_FILE) if item.data == data]
         self._running: Future[Validated] | None = None
         self._error: BaseException | None = None
+        self._settle()
 
     @property
     def best(self) -> Validated | None:
@@ -60,8 +80,8 @@ class Validator:
     def poll(self) -> Validated | None:
         """What has been scored since the last call, if anything; then begins with a checkpoint that is new."""
         scored = self._collect() if self._running and self._running.done() else None
-        if self._running is None and self._error is None and (step := self._take()) is not None:
-            self._running = self._pool.submit(self._score, step)
+        if self._running is None and self._error is None and (step := self._newest()) is not None:
+            self._running = self._start(step)
         return scored
 
     def finish(self) -> list[Validated]:
@@ -74,11 +94,32 @@ class Validator:
         while self._running:
             wait([self._running])
             found += [scored] if (scored := self.poll()) else []
-        self._pool.shutdown()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._out / PENDING_FOLDER, ignore_errors=True)
         if self._error:
             raise self._error
         return found
+
+    def _newest(self) -> int | None:
+        """Step of the newest checkpoint that waits; older ones are given up."""
+        waiting = sorted((self._out / PENDING_FOLDER).glob("step_*"))
+        for folder in waiting[:-1]:
+            shutil.rmtree(folder)
+        return int(waiting[-1].name.removeprefix("step_")) if waiting else None
+
+    def _start(self, step: int) -> "Future[Validated]":
+        """Scores in a thread that does not keep a failed run's process alive."""
+        future: Future[Validated] = Future()
+
+        def work() -> None:
+            try:
+                scratch = self._out / PENDING_FOLDER / "captions"
+                figures = dict(self._validate(_pending(self._out, step=step), scratch))
+                future.set_result(Validated(step=step, data=self._data, figures=figures))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="validation", daemon=True).start()
+        return future
 
     def _collect(self) -> Validated | None:
         assert self._running is not None
@@ -87,37 +128,41 @@ class Validator:
         if self._error:
             return None
         scored = finished.result()
-        self._record(scored)
+        record = {"step": scored.step, "data": scored.data, "figures": dict(scored.figures)}
+        with (self._out / VALIDATION_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        self._done.append(scored)
+        self._settle()
         return scored
 
-    def _take(self) -> int | None:
-        """Links the newest checkpoint's files aside, where the run will not replace them; its step, None if known."""
-        taken = self._scratch / "checkpoint"
+    def _settle(self) -> None:
+        """Makes the best scored checkpoint OUT/best and removes the others; again after a kill on the way."""
+        for item in self._done:
+            folder = _pending(self._out, step=item.step)
+            if item is self.best and folder.is_dir():
+                shutil.rmtree(self._out / BEST_FOLDER, ignore_errors=True)
+                folder.rename(self._out / BEST_FOLDER)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pending(out: Path, *, step: int) -> Path:
+    return out / PENDING_FOLDER / f"step_{step:07d}"
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a disk without hard links
+        shutil.copy2(source, target)
+
+
+def _read_records(path: Path) -> list[Validated]:
+    """Scored checkpoints; a line that a kill cut off is left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            step = _step_of(self._checkpoint)
-            if any(item.step == step for item in self._done):
-                return None
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            shutil.copytree(self._checkpoint, taken, copy_function=os.link)
-            return step if _step_of(taken) == step else None
-        except (FileNotFoundError, shutil.Error):
-            return None  # being replaced just now: the next call finds it
-
-    def _score(self, step: int) -> Validated:
-        figures = self._validate(self._scratch / "checkpoint", self._scratch / "captions")
-        return Validated(step=step, figures=dict(figures))
-
-    def _record(self, scored: Validated) -> None:
-        self._done.append(scored)
-        with self._records.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": scored.step, "figures": dict(scored.figures)}) + "\n")
-        if self.best is scored:
-            shutil.rmtree(self._best_folder, ignore_errors=True)
-            (self._scratch / "checkpoint").rename(self._best_folder)
-
-    def _lines(self) -> list[str]:
-        return self._records.read_text(encoding="utf-8").splitlines() if self._records.is_file() else []
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(json.loads((checkpoint / META_FILE).read_text())["provenance"]["steps"])
+            found.append(Validated(**json.loads(line)))
+        except json.JSONDecodeError:
+            continue
+    return found
