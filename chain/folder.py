@@ -141,7 +141,7 @@ class _Work:
             out=str(out),
             num_images=len(records),
             num_resumed=self._num_resumed,
-            refused=tuple((error["image_path"], error["error"]) for error in errors),
+            refused=tuple((output.escape(error["image_path"]), error["error"]) for error in errors),
             num_entities=sum(len(record["entities"]) for record in records),
             num_words=sum(len(record["caption"].split()) for record in records),
             num_dropped_boxes=sum(len(found) for record in records for found in record.get("dropped", {}).values()),

@@ -112,7 +112,7 @@ def write_captions(folder: Path, records: Sequence[dict[str, Any]]) -> None:
     """Writes captions.json, the form that `pancap score` and SA-Pancap's own tools read; never half a file."""
     captions = [{"image_path": record["image_path"], "pred_response": record["caption"]} for record in records]
     unfinished = folder / f".{CAPTIONS_FILE}.{os.getpid()}"
-    unfinished.write_text(json.dumps(captions, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.write_text(_to_json(captions, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(folder / CAPTIONS_FILE)
 
 
@@ -189,8 +189,24 @@ def write_overlay(folder: Path, record: Mapping[str, Any], rgb: "np.ndarray") ->
 
 def write_record(file: IO[str], record: dict[str, Any]) -> None:
     """Adds a line to a JSONL file."""
-    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    file.write(_to_json(record) + "\n")
     file.flush()
+
+
+def escape(text: str) -> str:
+    r"""Text that UTF-8 can hold: half a surrogate pair, as in names of files that are no UTF-8, becomes its escape.
+
+    In a JSON string it is the same text as before.
+
+    Example:
+        >>> escape("\udcff.png")
+        '\\udcff.png'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _to_json(value: Any, *, indent: int | None = None) -> str:
+    return escape(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 @contextmanager

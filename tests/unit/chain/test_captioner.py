@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +206,20 @@ def test_a_killed_run_goes_on_and_gives_what_an_undisturbed_one_gives(checkpoint
     assert len(lines.read_text().splitlines()) == 5
     again = caption_folder(cut)
     assert (again.num_images, again.num_resumed, again.seconds) == (5, 5, 0.0)
+
+
+def test_a_name_that_is_no_utf8_costs_no_run(checkpoint_dir, images_dir, tmp_path):
+    """One such file killed the run when its caption was written, and every run that went on with it."""
+    os.rename(images_dir / "0.png", os.fsencode(images_dir / "0") + b"\xff.png")
+    os.rename(images_dir / "page.jpg", os.fsencode(images_dir / "page") + b"\xff.jpg")
+    out = tmp_path / "out"
+    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(out), decoding=SHORT)
+    first, again = caption_folder(config), caption_folder(config)
+    assert (first.num_images, again.num_resumed) == (5, 5)
+    for name in ("captions.json", "captions.jsonl", "errors.jsonl"):
+        (out / name).read_bytes().decode("utf-8")
+    assert json.loads((out / "captions.json").read_text())[0]["image_path"] == "images/0\udcff.png"
+    (again.render() + json.dumps(again.to_dict(), ensure_ascii=False)).encode("utf-8")
 
 
 def test_captions_of_other_settings_are_not_mixed_in(checkpoint_dir, images_dir, tmp_path):
