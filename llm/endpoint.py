@@ -118,7 +118,7 @@ class EndpointGenerator:
                     "check endpoint.base_url, endpoint.api_key_env and model"
                 )
             try:
-                return _read_completion(json.loads(response.content), request=request)
+                return read_completion(json.loads(response.content), request=request)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
                 error = "the body is no chat completion"
         return Reply(text="", finish="failed", error=error)
@@ -172,7 +172,7 @@ class EndpointGenerator:
 
     def _clean(self, text: str) -> str:
         """Cut to a sentence's length, and without the key, should the endpoint repeat it."""
-        return (text.replace(self._key, "***") if self._key else text)[:_MAX_ERROR_CHARS]
+        return _whole(text.replace(self._key, "***") if self._key else text)[:_MAX_ERROR_CHARS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,21 +223,40 @@ def _choice_schema(choices: Sequence[str]) -> dict[str, Any] | None:
     }
 
 
-def _read_completion(body: Any, *, request: Request) -> Reply:
+def read_completion(body: Any, *, request: Request) -> Reply:
+    """The reply in a chat completion.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, AttributeError: the body is none.
+    """
     choice, usage = body["choices"][0], body.get("usage") or {}
-    text = choice["message"].get("content") or ""
+    text = _text_of(choice["message"].get("content"))
     finish: Finish = "length" if choice.get("finish_reason") == "length" else "stop"
     error = ""
     if choice.get("finish_reason") == "content_filter" or choice["message"].get("refusal"):
         finish, error = "filtered", "withheld by the endpoint's content filter"
     return Reply(
-        text=_unwrap(text) if request.choices else text,
+        text=_whole(_unwrap(text) if request.choices else text),
         finish=finish,
         error=error,
         prompt_tokens=int(usage.get("prompt_tokens") or 0),
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
         completion_tokens=int(usage.get("completion_tokens") or 0),
     )
+
+
+def _text_of(content: Any) -> str:
+    """Of a message's content: text, nothing, or a list of parts, of which those of type `text` count."""
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type") == "text")
+    if not isinstance(content, str | None):
+        raise TypeError(f"content must be text or parts, got {type(content).__name__}")
+    return content or ""
+
+
+def _whole(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON can escape and nothing can write (an emoji that was cut)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unwrap(text: str) -> str:

@@ -79,10 +79,11 @@ def test_choices_travel_as_an_object_and_come_back_bare(connect, chat_server):
         {"raw": "garbage \ufffd"},
         {"raw": '{"choices": [{"message": {"content": "cut o'},
         {"raw": '{"choices": []}'},
+        {"raw": '{"choices": [{"message": {"content": 7}}]}'},
         {"raw": "[" * 50_000},
         {"hang_up": True},
     ],
-    ids=["429", "500", "503", "garbage", "truncated JSON", "no choice", "deep JSON", "connection lost"],
+    ids=["429", "500", "503", "garbage", "truncated JSON", "no choice", "no text", "deep JSON", "connection lost"],
 )
 def test_what_passes_is_tried_again(connect, chat_server, failure):
     chat_server.plan = fail_first(2, failure)
