@@ -1,10 +1,12 @@
 """Ray Train with two workers and DeepSpeed, a worker killed on the way."""
 
+import itertools
 import json
 import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -64,3 +66,51 @@ def test_two_workers_train_and_survive_the_death_of_one(ray_cluster, scenes_parq
     assert [line["step"] for line in lines] == list(range(1, 41))
     assert summary.last["loss"] < summary.first_loss
     assert load_checkpoint(summary.checkpoint).meta.provenance["images_seen"] == 160
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_three_deaths_leave_no_trace(ray_cluster, scenes_parquet, tmp_path, monkeypatch):
+    """R10: killed at three steps, the run ends as the undisturbed one and repeats at most a checkpoint interval each time."""
+    from pancap.chain.training import cluster
+
+    interval, deaths = 4, (6, 15, 21)
+    config = TrainConfig(
+        data=str(scenes_parquet), out=str(tmp_path / "calm"), model=TINY, steps=24, batch_size=4, num_workers=2,
+        zero_stage=2, log_every=1, checkpoint_every=interval, max_failures=3, lr=1e-3,
+    )  # fmt: skip
+    calm = run_training(config)
+    out = tmp_path / "killed"
+    trace = tmp_path / "trace"
+
+    def worker_that_dies(settings):
+        import torch.distributed as dist
+
+        from pancap.chain.training import loop
+        from pancap.chain.training.cluster import train_worker
+
+        log = loop.Loop._log
+
+        def log_and_die(self, state, *, progress):
+            state = log(self, state, progress=progress)
+            if dist.get_rank() == 0:
+                with trace.open("a") as file:
+                    file.write(f"{state.step}\n")
+                mark = tmp_path / f"died_{state.step}"
+                if state.step in deaths and not mark.exists():
+                    mark.write_text("killed")
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return state
+
+        loop.Loop._log = log_and_die
+        train_worker(settings)
+
+    monkeypatch.setattr(cluster, "train_worker", worker_that_dies)
+    killed = run_training(replace(config, out=str(out)))
+    done = [int(line) for line in trace.read_text().splitlines()]
+    assert [(tmp_path / f"died_{step}").exists() for step in deaths] == [True, True, True]
+    restarts = [(before, after) for before, after in itertools.pairwise(done) if after <= before]
+    assert [before for before, _ in restarts] == list(deaths)
+    assert all(before - after + 1 <= interval for before, after in restarts)
+    assert killed.last["loss"] == pytest.approx(calm.last["loss"], rel=0.01)
+    assert [line["step"] for line in map(json.loads, (out / "metrics.jsonl").open())] == list(range(1, 25))
