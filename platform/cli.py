@@ -1,6 +1,7 @@
 """The command line: `pancap <verb> [--config FILE] [key=value ...]`. Each verb's work is in `platform/commands/`."""
 
 import errno
+import os
 import signal
 import sys
 from pathlib import Path
@@ -123,8 +124,8 @@ def caption(
 ) -> None:
     """Caption images with a chain, or any other model: photos out=DIR checkpoint=nano; resumes when run again."""
     given = arguments or []
-    images = [argument for argument in given if "=" not in argument]
-    overrides = [*(argument for argument in given if "=" in argument), *(["draw=true"] if draw else [])]
+    images = [argument for argument in given if "=" not in argument or os.path.exists(argument)]
+    overrides = [*(argument for argument in given if argument not in images), *(["draw=true"] if draw else [])]
     run_command("caption", images=images, overrides=overrides, config=config, track=track, as_json=as_json)
 
 

@@ -1,7 +1,7 @@
 """`pancap caption`: captions of images from a trained chain, or from any other model over the same stages."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pancap.configs import load_config
@@ -12,11 +12,21 @@ from pancap.platform.tracking import tracked_run
 def run(
     *, images: Sequence[str], overrides: Sequence[str], config: str | None, track: str | None, as_json: bool
 ) -> None:
-    """Captions with progress and tracks the run; `images` are those named without `images=`."""
+    """Captions with progress and tracks the run.
+
+    Args:
+        images: named without `images=`: taken letter for letter, whatever YAML or interpolation would read in them.
+        overrides: settings, `key=value`.
+        config: YAML file or preset name.
+        track: see `tracked_run`.
+        as_json: print the result as JSON.
+    """
     from pancap.chain.config import CaptionConfig
 
-    overrides = [*overrides, *([f"images={json.dumps(list(images))}"] if images else [])]
-    settings, config_text = load_config(CaptionConfig, config, overrides)
+    named = ["images=(arguments of the command)"] if images else []
+    settings, config_text = load_config(CaptionConfig, config, [*overrides, *named])
+    if images:
+        settings = replace(settings, images=list(images))
     from pancap.chain.folder import caption_folder
 
     with progress_bars() as report:

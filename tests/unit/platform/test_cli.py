@@ -134,24 +134,46 @@ def test_every_setting_of_every_verb_is_described():
         assert not undocumented, target
 
 
-def test_images_are_named_with_or_without_their_key(monkeypatch):
-    """`pancap caption photos more out=x` is `pancap caption images=[photos,more] out=x`."""
-    from pancap.chain.config import CaptionConfig
-    from pancap.configs import load_config
-    from pancap.platform.commands import caption
-
-    seen = []
+@pytest.fixture
+def captioned(monkeypatch):
+    """`pancap caption` up to the captioning; gives its settings."""
+    from pancap.chain import folder
 
     class Done(Exception):
         pass
 
-    def load(schema, config, overrides):
-        seen.append(load_config(schema, config, overrides)[0])
-        raise Done
+    def settings_of(*arguments):
+        seen = []
 
-    monkeypatch.setattr(caption, "load_config", load)
-    for arguments in (["it's a.png", "more", "checkpoint=nano"], ["images=photos", "checkpoint=nano"]):
+        def stop(settings, on_progress):
+            seen.append(settings)
+            raise Done
+
+        monkeypatch.setattr(folder, "caption_folder", stop)
         with pytest.raises(Done):
             cli.app(["caption", *arguments], standalone_mode=False)
-    assert [settings.images for settings in seen] == [["it's a.png", "more"], "photos"]
-    assert all(isinstance(settings, CaptionConfig) for settings in seen)
+        return seen[0]
+
+    return settings_of
+
+
+def test_images_are_named_with_or_without_their_key(captioned):
+    """`pancap caption photos more out=x` is `pancap caption images=[photos,more] out=x`."""
+    assert captioned("it's a.png", "more", "checkpoint=nano").images == ["it's a.png", "more"]
+    assert captioned("images=photos", "checkpoint=nano").images == "photos"
+
+
+@pytest.mark.parametrize(
+    "name", ["\U0001f600.png", "\udcff.png", "a\tb.png", "${oc.env:PANCAP_TEST_SECRET}.jpg", "x: [y"]
+)
+def test_the_name_of_an_image_is_never_read_as_a_setting(captioned, monkeypatch, name):
+    """An emoji was a traceback, and an interpolation put the variable's value into the error that was printed."""
+    monkeypatch.setenv("PANCAP_TEST_SECRET", "canary")
+    assert captioned(name, "checkpoint=nano").images == [name]
+
+
+def test_a_path_with_an_equals_sign_is_a_path_where_it_exists(captioned, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w=3.png").touch()
+    found = captioned("w=3.png", "checkpoint=nano", "prompting.system=" + 300 * "long ")
+    assert (found.images, len(found.prompting.system)) == (["w=3.png"], 1499)
