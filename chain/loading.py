@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pancap.chain.dialects import Dialect
 
 BOX_PROCESSOR = "pancap.chain.backends.vllm_boxes:BoxProcessor"
+# Weights, settings and tokenizers of any model that vLLM loads.
+_MODEL_SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".gguf", ".json", ".jinja", ".model"})
 
 
 @contextmanager
@@ -49,25 +51,43 @@ def is_checkpoint(config: CaptionConfig) -> bool:
 
 
 def describe_run(config: CaptionConfig, *, mode: ChainMode) -> dict[str, Any]:
-    """What decides the captions of an image, for run.json; where the work is done and how fast does not count."""
-    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items() if "draft" not in name}
-    run = {"kind": "captions", "checkpoint": config.checkpoint, "mode": mode, **decoding}
-    if is_checkpoint(config):
-        run["checkpoint"] = _digest(config.checkpoint)
-    else:
-        from pancap.chain.prompts import PROMPTS
+    """What decides the captions of an image, for run.json; where the work is done and how fast does not count.
 
-        asked = config.prompting.prompts
-        texts = "" if asked == "trained" else json.dumps(PROMPTS[asked])
-        run |= {f"prompting.{name}": value for name, value in asdict(config.prompting).items()}
-        run["prompting.texts"] = hashlib.sha256(texts.encode()).hexdigest()[:12]
+    Settings that may hold a secret (a token in a request's body, say) are there as a hash.
+    """
+    decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items() if "draft" not in name}
+    run = {"kind": "captions", "checkpoint": _model_identity(config), "mode": mode, **decoding}
+    if not is_checkpoint(config):
+        asked = asdict(config.prompting)
+        asked |= {"system_sha256": _hash(asked.pop("system")), "texts": _hash(_sample_prompts(config, mode=mode))}
+        run |= {f"prompting.{name}": value for name, value in asked.items()}
     if config.backend == "openai":
-        run |= {"backend": "openai", "endpoint.body": json.dumps(config.endpoint.body, sort_keys=True)}
+        run |= {"backend": "openai", "endpoint.body_sha256": _hash(config.endpoint.body)}
     elif config.backend in ("vllm", "ray"):
         from pancap.llm.in_process import vllm_identity
 
-        run |= {"backend": "vllm", "vllm": vllm_identity("", config.vllm)}
+        run |= {"backend": "vllm", "vllm_sha256": _hash(vllm_identity("", config.vllm))}
     return run
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sample_prompts(config: CaptionConfig, *, mode: ChainMode) -> list[str]:
+    """The prompts of a made-up image: all texts and forms that those of any image are put together from."""
+    import numpy as np
+
+    from pancap.caption.boxes import Box
+    from pancap.chain.boxtokens import Instance
+    from pancap.chain.dialects import dialect_of
+    from pancap.chain.stages import STAGES_OF_MODE, ChainState
+
+    box = Box(0.1, 0.2, 0.3, 0.4)
+    state = ChainState(boxes=(box,), instances=(Instance(tag="tree", box=box),))
+    dialect = dialect_of(config.prompting, has_rules=False)
+    codec = dialect.codec(np.zeros((600, 800, 3), np.uint8))
+    return [dialect.prompt(stage, state, codec=codec) for stage in STAGES_OF_MODE[mode]]
 
 
 def _load_checkpoint(config: CaptionConfig, stack: ExitStack) -> Captioner:
@@ -84,7 +104,9 @@ def _load_checkpoint(config: CaptionConfig, stack: ExitStack) -> Captioner:
         has_rules=True,
     )
     if not is_in_vllm_layout(folder):
-        target = Path(stack.enter_context(TemporaryDirectory(prefix="pancap-vllm-")))
+        out = Path(config.out).resolve()  # Ray's other nodes see no temporary folder of this one
+        out.mkdir(parents=True, exist_ok=True)
+        target = Path(stack.enter_context(TemporaryDirectory(prefix=".vllm-", dir=out)))
         folder = _export(folder, to=target, dtype=config.vllm.dtype)
     return Captioner(
         stack.enter_context(closing(_backend(config, model=str(folder), dialect=dialect))),
@@ -148,14 +170,20 @@ def _backend(config: CaptionConfig, *, model: str, dialect: "Dialect") -> Genera
     return GeneratorBackend(generator, dialect=dialect, decoding=config.decoding)
 
 
-def _digest(checkpoint: str) -> str:
-    """Of a checkpoint's meta file and weights."""
+def _model_identity(config: CaptionConfig) -> str:
+    """A digest of a local model's description and weights; the name of one that an endpoint or the hub knows."""
     from pancap.chain.model import META_FILE, checkpoint_folder
     from pancap.chain.shards import weight_files
 
-    folder = checkpoint_folder(checkpoint)
-    digest = hashlib.sha256((folder / META_FILE).read_bytes())
-    for file in weight_files(folder):
-        with file.open("rb") as weights:
-            digest.update(hashlib.file_digest(weights, "sha256").digest())
+    model = checkpoint_folder(config.checkpoint)
+    if config.backend == "openai" or not model.exists():
+        return config.checkpoint
+    if is_checkpoint(config):
+        digest, files = hashlib.sha256((model / META_FILE).read_bytes()), weight_files(model)
+    else:
+        inside = sorted(model.iterdir()) if model.is_dir() else [model]
+        digest, files = hashlib.sha256(), [file for file in inside if file.suffix in _MODEL_SUFFIXES]
+    for file in files:
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()[:16]

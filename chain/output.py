@@ -137,8 +137,8 @@ def open_records(folder: Path, *, run: Mapping[str, Any], overwrite: bool) -> di
         for name in (CAPTIONS_FILE, RECORDS_FILE, ERRORS_FILE):
             (folder / name).unlink(missing_ok=True)
     elif before != run:
-        changed = ", ".join(
-            f"{key}: {before.get(key)} -> {run.get(key)}"
+        changed = ", ".join(  # what only one of them has without its value: earlier versions kept secrets there
+            f"{key}: {before[key]} -> {run[key]}" if key in before and key in run else key
             for key in sorted(before.keys() | run.keys())
             if before.get(key) != run.get(key)
         )

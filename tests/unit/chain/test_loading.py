@@ -11,7 +11,9 @@ from pancap.chain.config import CaptionConfig, DecodingConfig, PromptingConfig
 from pancap.chain.dialects import TrainedDialect, ZeroShotDialect
 from pancap.chain.loading import BOX_PROCESSOR, describe_run, is_in_vllm_layout, open_captioner
 from pancap.chain.model import save_checkpoint
+from pancap.chain.output import open_records
 from pancap.chain.shards import weight_files
+from pancap.chain.stages import STAGES
 from pancap.configs import UsageError
 from pancap.llm.config import EndpointConfig, VllmConfig
 from pancap.llm.scripted import ScriptedGenerator
@@ -44,10 +46,16 @@ def config(backend="vllm", checkpoint="some/model", **changes):
     return CaptionConfig(checkpoint=checkpoint, images="photos", backend=backend, **changes)
 
 
-def test_a_chain_s_checkpoint_is_written_for_vllm_while_the_run_lasts(checkpoint_dir, asked_for):
-    with open_captioner(config(checkpoint=str(checkpoint_dir))) as captioner:
+@pytest.mark.parametrize("backend", ["vllm", "ray"])
+def test_a_chain_s_checkpoint_is_written_for_vllm_while_the_run_lasts(
+    backend, checkpoint_dir, asked_for, tmp_path, monkeypatch
+):
+    """It lay in the driver's temporary folder, where no other node of a Ray cluster finds it; now it is in `out`."""
+    monkeypatch.chdir(tmp_path)
+    with open_captioner(config(backend, checkpoint=str(checkpoint_dir), out="out")) as captioner:
         (generator_config,) = asked_for
         folder = Path(generator_config.model)
+        assert folder.parent == tmp_path / "out"
         assert is_in_vllm_layout(folder) and not is_in_vllm_layout(checkpoint_dir)
         assert "<image>" in (folder / "chat_template.jinja").read_text()
         dialect = captioner.backend.dialect
@@ -121,12 +129,62 @@ def test_what_makes_a_caption_decides_whether_a_run_may_go_on():
     ):
         assert describe_run(other, mode="one_stage") != run
     vllm = replace(first, backend="vllm")
-    assert describe_run(vllm, mode="chain") == describe_run(replace(vllm, backend="ray"), mode="chain")
+    assert describe_run(vllm, mode="one_stage") == describe_run(replace(vllm, backend="ray"), mode="one_stage")
 
 
-def test_other_prompt_texts_are_another_run(monkeypatch):
-    asked = config("openai", prompting=PromptingConfig(prompts="A", boxes="pixels"))
+def test_no_secret_of_the_settings_stays_in_the_folder_or_is_printed(tmp_path):
+    """R30: a token in the body, the engine's arguments or the system message was written to run.json, and printed when
+    the folder was asked to take another run; so was one that an earlier version had left there.
+    """
+    canary = "sk-canary-4242"
+    prompting = PromptingConfig(prompts="A", boxes="pixels", system=canary)
+    endpoint = EndpointConfig(base_url="http://localhost:1/v1", body={"user": canary})
+    first = config("openai", endpoint=endpoint, prompting=prompting)
+    for asked in (first, replace(first, backend="vllm", vllm=VllmConfig(engine={"hf_token": canary}))):
+        run = describe_run(asked, mode="one_stage")
+        assert canary not in json.dumps(run)
+        (tmp_path / "captions.jsonl").touch()
+        (tmp_path / "run.json").write_text(json.dumps(run | {"mode": "chain", "endpoint.body": canary}))
+        with pytest.raises(UsageError, match=r"\(endpoint.body, mode: chain -> one_stage\)") as caught:
+            open_records(tmp_path, run=run, overwrite=False)
+        assert canary not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "prompts", "boxes"),
+    [
+        ("prompts.PROMPTS", {"B": {"one_stage": "Something else."}}, "B", "pixels"),
+        ("prompts.BOX_FORMS", {"pixels": "[[x1, y1]] in {width} and {height}"}, "B", "pixels"),
+        ("prompts._EXAMPLE", "A cat [[0.100, 0.200, 0.300, 0.400]].", "B", "pixels"),
+        ("stages.STAGES", {"one_stage": replace(STAGES["one_stage"], head="Tell all.")}, "trained", "text"),
+    ],
+)
+def test_other_prompt_texts_are_another_run(text, other, prompts, boxes, monkeypatch):
+    """Only the outermost text counted: with another form or example in it captions of two prompts were mixed."""
+    asked = config("openai", prompting=PromptingConfig(prompts=prompts, boxes=boxes))
     before = describe_run(asked, mode="one_stage")
-    monkeypatch.setattr("pancap.chain.prompts.PROMPTS", {"A": {"one_stage": "Something else."}})
-    assert describe_run(asked, mode="one_stage") != before
-    assert loading.is_checkpoint(replace(asked, checkpoint="nano")) is False
+    assert describe_run(asked, mode="one_stage") == before
+    monkeypatch.setattr(f"pancap.chain.{text}", other)
+    assert describe_run(asked, mode="one_stage")["prompting.texts"] != before["prompting.texts"]
+
+
+def test_an_endpoint_s_model_is_no_checkpoint_even_if_one_has_its_name():
+    assert loading.is_checkpoint(config("openai", checkpoint="nano")) is False
+    assert describe_run(config("openai", checkpoint="nano"), mode="chain")["checkpoint"] == "nano"
+
+
+def test_another_model_s_folder_counts_by_what_is_in_it(tmp_path):
+    """It counted by its path: fine-tuned weights in the same place went on with the captions of the old ones."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "README.md").write_text("a model")
+    seen = []
+    for name, content in (("config.json", "{}"), ("a.safetensors", "1"), ("a.safetensors", "2"), ("a.gguf", "1")):
+        (folder / name).write_text(content)
+        seen.append(describe_run(config(checkpoint=str(folder)), mode="chain"))
+    (folder / "README.md").write_text("a good model")
+    assert describe_run(config("ray", checkpoint=str(folder.rename(tmp_path / "moved"))), mode="chain") == seen[-1]
+    assert len({run["checkpoint"] for run in seen}) == 4
+    weights = (tmp_path / "moved" / "a.gguf").rename(tmp_path / "a.gguf")
+    assert describe_run(config(checkpoint=str(weights)), mode="chain")["checkpoint"] != str(weights)
+    assert describe_run(config(checkpoint="hub/model"), mode="chain")["checkpoint"] == "hub/model"
