@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +21,20 @@ def weight_files(folder: Path) -> list[Path]:
 
     Raises:
         OSError: neither model.safetensors nor an index is there.
-        ValueError: the index cannot be read.
+        ValueError: the index cannot be read, or names what is no safetensors file of this folder.
     """
-    if (folder / WEIGHTS_FILE).is_file() or not (folder / INDEX_FILE).is_file():
+    if (folder / WEIGHTS_FILE).is_file():
         return [folder / WEIGHTS_FILE]
+    if not (folder / INDEX_FILE).is_file():
+        raise FileNotFoundError(errno.ENOENT, "no weights", str(folder / WEIGHTS_FILE))
     try:
-        names = json.loads((folder / INDEX_FILE).read_text())["weight_map"].values()
+        names = set(json.loads((folder / INDEX_FILE).read_text())["weight_map"].values())
     except (KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{INDEX_FILE} has no weight_map") from error
-    return [folder / name for name in sorted(set(names))]
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+            raise ValueError(f"{INDEX_FILE} names {name!r}, which is no safetensors file beside it")
+    return [folder / name for name in sorted(names)]
 
 
 def write_weights(
@@ -55,7 +61,7 @@ def write_weights(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    for old in [*folder.glob("model*.safetensors"), folder / INDEX_FILE]:
+    for old in [folder / WEIGHTS_FILE, *folder.glob("model-*-of-*.safetensors"), folder / INDEX_FILE]:
         old.unlink(missing_ok=True)
     shards = plan_shards(sizes, max_bytes=max_bytes)
     files = [
@@ -67,11 +73,19 @@ def write_weights(
             save_file({name: read(name) for name in names}, str(file), metadata={"format": "pt"})
         except SafetensorError as error:
             raise OSError(errno.EIO, str(error), str(file)) from error
+        file.chmod(0o666 & ~_umask())  # safetensors writes for the owner alone
     if len(shards) > 1:
         held = {name: file.name for file, names in zip(files, shards, strict=True) for name in names}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": held}
         (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
     return files
+
+
+def _umask() -> int:
+    """Of this process; it can only be asked for by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def plan_shards(sizes: Mapping[str, int], *, max_bytes: int) -> list[list[str]]:

@@ -164,6 +164,8 @@ class DeepSpeedEngine:
 
         model = self._engine.module.get_submodule("model")
         if self._config.zero_stage < 3:
+            if self.rank:
+                return {}  # only the first worker writes: no second copy of the model in memory
             return merged(model.state_dict(), config=self._config.lora)
         whole = {}
         for name, parameter in model.named_parameters():

@@ -5,8 +5,9 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -275,7 +276,7 @@ class Loop:
         """Writes a resumable state, and the model as it is now."""
         write_state(
             self._files.states,
-            state=replace(state, world_size=self._engine.world_size, zero_stage=self._config.zero_stage),
+            state=replace(state, made_with=_made_with(self._engine, config=self._config)),
             save=self._engine.save,
             is_first=self._engine.rank == 0,
             barrier=self._engine.barrier,
@@ -332,16 +333,27 @@ def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> Tra
     if found is None:
         return TrainerState()
     folder, state = found
-    if (state.world_size, state.zero_stage) != (engine.world_size, config.zero_stage):
+    made_with = _made_with(engine, config=config)
+    changed = [
+        f"{name} {state.made_with.get(name)}, now {value}"
+        for name, value in made_with.items()
+        if state.made_with.get(name) != value
+    ]
+    if changed:
         raise UsageError(
-            f"{folder} was written by {state.world_size} workers with zero_stage={state.zero_stage}, this run has "
-            f"{engine.world_size} with zero_stage={config.zero_stage}; use the same, or start a new run with "
+            f"{folder} was written with {'; '.join(changed)}; use the same, or start a new run with "
             f"init={files.checkpoint}"
         )
     engine.load(folder)
     if engine.rank == 0:
         trim_metrics(files.metrics, step=state.step)
     return state
+
+
+def _made_with(engine: TrainEngine, *, config: TrainConfig) -> dict[str, Any]:
+    """What must not change between two attempts: the state would be read wrongly, or not at all."""
+    settings = {name: getattr(config, name) for name in ("zero_stage", "mode", "precision", "freeze_vision")}
+    return {"num_workers": engine.world_size, **settings, "lora": asdict(config.lora)}
 
 
 def trim_metrics(path: Path, *, step: int) -> None:

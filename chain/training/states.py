@@ -3,8 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "trainer.json"
 
@@ -19,8 +20,7 @@ class TrainerState:
         elapsed_s: time spent training, over all attempts.
         skipped: steps skipped for a NaN or infinite loss.
         dropped: images left out as over-long or unreadable so far.
-        world_size: workers that wrote it.
-        zero_stage: how the optimizer was shared out.
+        made_with: settings that decide what the state holds: workers, ZeRO stage, which weights are trained.
         first_loss: mean loss of the first logged steps; None before any.
     """
 
@@ -29,8 +29,7 @@ class TrainerState:
     elapsed_s: float = 0.0
     skipped: int = 0
     dropped: int = 0
-    world_size: int = 1
-    zero_stage: int = 0
+    made_with: dict[str, Any] = field(default_factory=dict)
     first_loss: float | None = None
 
 

@@ -9,7 +9,7 @@ import torch
 
 from pancap.chain.config import ModelConfig
 from pancap.chain.model import load_checkpoint, read_meta
-from pancap.chain.training.config import TrainConfig, VisionTrainConfig
+from pancap.chain.training.config import LoraConfig, TrainConfig, VisionTrainConfig
 from pancap.chain.training.patches import collect_classes, patch_targets
 from pancap.chain.training.run import run_training
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
@@ -96,9 +96,16 @@ def test_state_of_another_worker_count_is_refused(config, tmp_path):
     """R12."""
     run_training(config)
     manifest = tmp_path / "run" / "state" / "step_0000004" / MANIFEST
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"world_size": 2}))
-    with pytest.raises(UsageError, match="written by 2 workers"):
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"made_with": {"num_workers": 2}}))
+    with pytest.raises(UsageError, match="num_workers 2, now 1"):
         run_training(replace(config, resume=True))
+
+
+def test_resuming_with_other_adapters_is_refused(config):
+    """R2: another alpha would rescale what the factors have learned, another rank drop it."""
+    run_training(config)
+    with pytest.raises(UsageError, match=r"lora .*'rank': 0.*, now .*'rank': 4"):
+        run_training(replace(config, resume=True, lora=LoraConfig(rank=4)))
 
 
 def test_nan_loss_is_skipped_then_ends_the_run(config, monkeypatch):
