@@ -128,8 +128,9 @@ class ChainBench:
         if self.speed:
             lines.append(
                 f"wall time an image over that of the staged driver (replay, {self.speed.num_images} images a batch, "
-                f"random weights of nano's size, text coordinates, {self.speed.num_threads} threads)"
+                f"random weights of nano's size, text coordinates, {self.speed.num_threads} threads);"
             )
+            lines.append("  the published loop takes one image at a time, and a full batch leaves no room for drafts")
             for way, values in found["speed"]["time_over_staged"].items():
                 target = f"   (target {TARGET_SPEED:g})" if way == PLAIN else ""
                 note = "   (below this no claim)" if way == AGAIN else ""
