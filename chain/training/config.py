@@ -15,8 +15,9 @@ class BoxLossConfig:
     A coordinate counts weight x (cross-entropy over the coordinates + giou x (1 - GIoU of its box) + l1 x distance).
     """
 
-    weight: float = 1.0
-    """Against a text token; 0: coordinates are plain next tokens of the whole vocabulary, without what follows."""
+    weight: float = 0.0
+    """Against a text token; 0: coordinates are plain next tokens of the whole vocabulary, without what follows, which
+    scored higher in `pancap bench coordinates` (docs/LOG.md)."""
     giou: float = 0.5
     """Weight of 1 - GIoU between the true box and the expected one."""
     l1: float = 0.0

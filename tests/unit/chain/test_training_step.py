@@ -24,6 +24,8 @@ TINY = ModelConfig(
     text_hidden=32, text_layers=2, text_heads=2, text_mlp=64, vocabulary_size=400,
 )  # fmt: skip
 
+BOXED = LossConfig(box=BoxLossConfig(weight=1.0))
+
 
 @pytest.fixture(scope="module")
 def tiny(squares_parquet):
@@ -122,7 +124,7 @@ def test_branch_mask_shows_the_prefix_and_the_past():
 def trained(tiny):
     """A step after 30 rounds over four samples, and the loss of each."""
     tokenizer, encoded, _ = tiny
-    step = build_step(build_model(TINY, tokenizer=tokenizer, seed=0), named=token_ids(tokenizer), loss=LossConfig())
+    step = build_step(build_model(TINY, tokenizer=tokenizer, seed=0), named=token_ids(tokenizer), loss=BOXED)
     optimizer = torch.optim.AdamW([p for p in step.parameters() if p.requires_grad], lr=1e-2)
     batch = batch_of(tiny, encoded)
     totals = []
@@ -193,7 +195,7 @@ def test_with_every_box_asked_for_syntax_the_loss_is_that_of_whole_logits(monkey
     answers = [torch.cat([torch.tensor([7 + index]), 40 + box]) for index, box in enumerate(boxes)]
     targets, stages = torch.cat([*answers, torch.tensor([2])]), torch.tensor([0] * 10 + [1] * 11)
     leaves = [torch.randn(*size, generator=generator, requires_grad=True) for size in ((21, 16), (141, 16))]
-    config = LossConfig(loc=2.0, tag=0.7, box=BoxLossConfig(sigma=3.0, giou=0.5))
+    config = LossConfig(loc=2.0, tag=0.7, box=BoxLossConfig(weight=1.0, sigma=3.0, giou=0.5))
     expected = loss_from_whole_logits(*leaves, targets=targets, stages=stages, coordinates=coordinates, config=config)
     settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates}
     found = answer_loss(*leaves, **settings, config=config)
@@ -254,7 +256,7 @@ def test_one_box_in_eight_is_asked_for_syntax_and_stands_for_the_others(monkeypa
     monkeypatch.setattr(loss_module, "syntax_nll", count)
     for stride in (1, 8):
         monkeypatch.setattr(loss_module, "SYNTAX_STRIDE", stride)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": LossConfig()}
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": BOXED}
         found.append(answer_loss(hidden, weight, **settings).total)
     assert asked == [64, 8]
     torch.testing.assert_close(found[1], found[0])
@@ -272,7 +274,7 @@ def test_every_box_has_its_turn_of_being_asked_for_syntax(monkeypatch):
         targets = torch.tensor([40, 40, 50, 50] * 8)
         targets[0] += shift
         stages = torch.zeros(32, dtype=torch.long)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": LossConfig()}
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": BOXED}
         answer_loss(hidden, torch.randn(141, 16), **settings)
     assert asked == set(range(8))
 
@@ -285,7 +287,7 @@ def test_a_near_coordinate_costs_less_than_a_far_one():
         logits = torch.zeros(4, 1011)
         logits[torch.arange(4), targets + torch.tensor([0, 0, shift, shift])] = 20.0
         stages = torch.zeros(4, dtype=torch.long)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": LossConfig()}
+        settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": BOXED}
         parts = answer_loss(logits, torch.eye(1011), **settings)
         losses.append(parts.total.item())
     assert losses[0] < losses[1] < losses[2]
@@ -297,7 +299,7 @@ def test_a_copied_coordinate_counts_less_than_one_that_must_be_found():
     logits = torch.zeros(5, 1011)
     logits[0, 5] = 20.0  # the word is right, the box is not
     stages = torch.full((5,), STAGE_NAMES.index("tag"))
-    settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": LossConfig()}
+    settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": BOXED}
     copied = answer_loss(logits, torch.eye(1011), **settings).total
     found = answer_loss(logits, torch.eye(1011), **settings, copied_stages=("cap",)).total
     assert 0 < copied < 0.5 * found
