@@ -105,7 +105,7 @@ def test_new_scenes_under_old_names_are_seen(scenes, tmp_path):
 
 @pytest.mark.parametrize("name", ["coordinates", "ablation"])
 def test_the_ways_of_a_preset_are_valid_and_differ_in_what_they_name_alone(name):
-    config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y"])
+    config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y", "train.vision=v"])
     found = {}
     for way, phases in config.variants.items():
         for phase, settings in zip(phases, phases_of(config, way, seed=0), strict=True):
