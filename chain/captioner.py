@@ -32,8 +32,8 @@ class ChainResult:
     Args:
         caption: SA-Pancap style text, boxes in fractions of the image.
         entities: tags with boxes: of the stages, or read from a caption that places its boxes itself.
-        confidences: of each entity, how sure the model is of where its box lies, 0..1 (`chain.grammar.box_confidence`);
-            None where the backend does not know.
+        confidences: of each entity, how sure the model is of where its box lies, 0..1
+            (`chain.decoding.grammar.box_confidence`); None where the backend does not know.
         stages: each stage's answer as the model wrote it.
         timings_s: seconds per step (`encode`, then the stages) of the batch that held the image; of this image alone,
             waiting included, where each goes at its own pace.

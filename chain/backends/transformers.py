@@ -9,15 +9,15 @@ import numpy as np
 from pancap.chain.backends.base import Answer, Question
 from pancap.chain.boxtokens import BoxCodec, render_units
 from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding import Branch, Decoded, decode_branches, encode_prefix
-from pancap.chain.drafts import DraftRules, Speller
-from pancap.chain.grammar import AnswerRules
+from pancap.chain.decoding.drafts import DraftRules, Speller
+from pancap.chain.decoding.grammar import AnswerRules
+from pancap.chain.decoding.loop import Branch, Decoded, decode_branches, encode_prefix
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import NO_INSTANCES, ChainState, StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_answer, encode_prompt
 
 if TYPE_CHECKING:
-    from pancap.chain.cache import KeyValueCache
+    from pancap.chain.decoding.cache import KeyValueCache
     from pancap.chain.model import Checkpoint
 
 

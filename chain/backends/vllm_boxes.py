@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from vllm.v1.sample.logits_processor import AdapterLogitsProcessor
 
-from pancap.chain.box_slots import read_slots
+from pancap.chain.backends.box_slots import read_slots
 
 if TYPE_CHECKING:
     from vllm import SamplingParams

@@ -31,7 +31,7 @@ def run_judge(*, overrides: Sequence[str], as_json: bool) -> None:
 
 def run_chain(*, overrides: Sequence[str], as_json: bool) -> None:
     """The chain's decode steps and time by replay."""
-    from pancap.chain.bench import ChainBenchConfig, bench_chain
+    from pancap.chain.bench.chain import ChainBenchConfig, bench_chain
     from pancap.configs import load_config
 
     config, _ = load_config(ChainBenchConfig, overrides=overrides)

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from pancap.chain.bench import ChainBenchConfig, bench_chain
+from pancap.chain.bench.chain import ChainBenchConfig, bench_chain
 
 
 @pytest.fixture(scope="module")

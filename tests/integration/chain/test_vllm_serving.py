@@ -6,7 +6,7 @@ import pytest
 
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding import Branch, decode_branches
+from pancap.chain.decoding.loop import Branch, decode_branches
 from pancap.chain.export import export_for_vllm
 from pancap.chain.images import to_square
 from pancap.chain.model import load_checkpoint

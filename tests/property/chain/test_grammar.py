@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec
-from pancap.chain.grammar import AnswerGrammar, AnswerRules, box_confidence
+from pancap.chain.decoding.grammar import AnswerGrammar, AnswerRules, box_confidence
 from pancap.chain.tokenizer import TokenIds
 
 IDS = TokenIds(pad=0, bos=1, eos=2, image=3, box=10, coordinates=range(11, 1012))

@@ -6,11 +6,18 @@ from random import Random
 
 import pytest
 
-from pancap.chain import bench, bench_loops
-from pancap.chain.bench import ChainBenchConfig, bench_chain
-from pancap.chain.bench_speed import PLAIN, bench_speed
+from pancap.chain.bench import chain, loops
+from pancap.chain.bench.chain import ChainBenchConfig, bench_chain
+from pancap.chain.bench.replay import (
+    Scripter,
+    count_steps,
+    read_captioned,
+    run_away,
+    stop_early,
+    with_coordinate_tokens,
+)
+from pancap.chain.bench.speed import PLAIN, bench_speed
 from pancap.chain.config import DecodingConfig, ModelConfig
-from pancap.chain.replay import Scripter, count_steps, read_captioned, run_away, stop_early, with_coordinate_tokens
 from pancap.chain.tokenizer import train_tokenizer
 from pancap.configs import UsageError
 from pancap.platform.commands.bench import run_chain
@@ -48,7 +55,7 @@ def captions(tmp_path):
 
 @pytest.fixture
 def characters(monkeypatch):
-    monkeypatch.setattr(bench, "load_sentencepiece", lambda path: ("characters", Characters()))
+    monkeypatch.setattr(chain, "load_sentencepiece", lambda path: ("characters", Characters()))
     return Characters()
 
 
@@ -121,7 +128,7 @@ def test_the_command_prints_a_table_and_one_json_line_last(captions, characters,
     *table, last = capsys.readouterr().out.splitlines()
     record = json.loads(last)
     assert record["num_images"] == 2
-    assert set(record["steps_per_image"]) == set(bench.SCHEMES)
+    assert set(record["steps_per_image"]) == set(chain.SCHEMES)
     assert list(record["steps_per_image"]["drafts"]) == ["loc", "tag", "disc", "cap", "all"]
     assert any("published loop" in line for line in table)
     run_chain(overrides=[f"captions={captions}", "rounds=0"], as_json=True)
@@ -146,7 +153,7 @@ def test_a_loop_is_stopped_and_no_box_of_it_lost(captions, scripter, stage, seed
     kept, num_written = stop_early(ids, limit=10_000, window=250)
     assert len(kept) <= num_written < len(ids)
     assert kept == ids[: len(kept)]
-    boxes = bench_loops.find_boxes
+    boxes = loops.find_boxes
     assert boxes(Characters().decode(kept)) == boxes(looping.answer)
     assert stop_early(scripter.encode(example.answer), limit=10_000, window=250)[0] == scripter.encode(example.answer)
 
@@ -154,8 +161,8 @@ def test_a_loop_is_stopped_and_no_box_of_it_lost(captions, scripter, stage, seed
 def test_loops_are_counted_in_full(captions, scripter):
     images = read_captioned(captions)
     settings = {"decode": Characters().decode, "decoding": DecodingConfig(repeat_window=200), "seed": 0}
-    none = bench_loops.bench_loops(images, scripter, share=0.0, **settings)
-    every = bench_loops.bench_loops(images, scripter, share=1.0, **settings)
+    none = loops.bench_loops(images, scripter, share=0.0, **settings)
+    every = loops.bench_loops(images, scripter, share=1.0, **settings)
     assert (none.num_looping, every.num_looping) == (0, 2)
     assert (every.num_boxes_lost, every.num_unstopped, every.num_cut) == (0, 0, 0)
     assert max(every.published_steps) > 1000 > max(every.steps)
@@ -170,7 +177,7 @@ def test_the_clock_runs_the_same_answers_both_ways(captions, monkeypatch):
     tokenizer = train_tokenizer(CAPTIONS.values(), vocabulary_size=400, coordinates="text")
     model = build_model(config, tokenizer=tokenizer).eval()
     checkpoint = Checkpoint(model=model, tokenizer=tokenizer, meta=CheckpointMeta(coordinates="text", mode="chain"))
-    monkeypatch.setattr("pancap.chain.bench_speed._random_checkpoint", lambda captions, seed: checkpoint)
+    monkeypatch.setattr("pancap.chain.bench.speed._random_checkpoint", lambda captions, seed: checkpoint)
     found = bench_speed(read_captioned(captions), num_plain=1, rounds=1, seed=0)
     assert found.ratios[PLAIN][0] > 0
     assert replace(found, num_images=1).to_dict()["time_over_staged"][PLAIN]["median"] == found.ratios[PLAIN][0]

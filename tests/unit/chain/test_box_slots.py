@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pancap.caption.formats import asmv2
-from pancap.chain.box_slots import TextSlots, TokenSlots, continues_box, read_slots
+from pancap.chain.backends.box_slots import TextSlots, TokenSlots, continues_box, read_slots
 from pancap.chain.boxtokens import BoxCodec
 
 LIMITS = (0, 250, 1000, 750)  # of an image twice as wide as high

@@ -1,6 +1,6 @@
 import torch
 
-from pancap.chain.decoding import Branch, cut_runaway, decode_branches, encode_prefix
+from pancap.chain.decoding.loop import Branch, cut_runaway, decode_branches, encode_prefix
 from pancap.chain.images import to_pixels
 from pancap.chain.tokenizer import encode_prompt
 

@@ -6,13 +6,13 @@ from random import Random
 import pytest
 
 from pancap.caption.boxes import Box
-from pancap.chain import decoding
 from pancap.chain.backends.base import Question
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding import decode_branches
-from pancap.chain.drafts import BoxDrafts, Drafter, RepeatDrafts, Speller
+from pancap.chain.decoding import loop
+from pancap.chain.decoding.drafts import BoxDrafts, Drafter, RepeatDrafts, Speller
+from pancap.chain.decoding.loop import decode_branches
 from pancap.chain.stages import STAGES_OF_MODE, ChainState, build_answer
 from pancap.chain.tokenizer import encode
 
@@ -183,7 +183,7 @@ def test_rows_go_on_from_wherever_their_draft_stops_to_be_right(checkpoint, pict
     without = decode_all(checkpoint, pictures, replace(config, enable_drafts=False))
     end = [checkpoint.tokenizer.eos_token_id]
     monkeypatch.setattr(Foreseen, "answers", [answer.ids + end for answer in without], raising=False)
-    monkeypatch.setattr(decoding, "Drafter", Foreseen)
+    monkeypatch.setattr(loop, "Drafter", Foreseen)
     with_drafts = decode_all(checkpoint, pictures, config)
     assert [answer.ids for answer in with_drafts] == [answer.ids for answer in without]
     for one, other in zip(with_drafts, without, strict=True):

@@ -2,7 +2,8 @@
 
 A box is complete, ordered and inside the image; nothing else of an answer is touched. With coordinate tokens the next
 coordinate is one of a range, and outside of a box there is none; with digits, whatever the tokenizer makes of them, a
-token is possible if the box can go on from it. (`chain.grammar` rules whole answers where this package decodes them.)
+token is possible if the box can go on from it. (`chain.decoding.grammar` rules whole answers where this package decodes
+them.)
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from pancap.chain.bench.replay import STAGE_NAMES, Scripter, count_steps, run_away, stop_early
 from pancap.chain.config import DecodingConfig
-from pancap.chain.drafts import Drafter
-from pancap.chain.replay import STAGE_NAMES, Scripter, count_steps, run_away, stop_early
+from pancap.chain.decoding.drafts import Drafter
 from pancap.chain.tuples import TrainingImage
 
 MAX_NEW_TOKENS = 1024  # of a stage in the published loop; ours gets the same

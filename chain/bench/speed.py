@@ -18,12 +18,12 @@ import numpy as np
 
 from pancap.chain.backends.base import Answer, Question
 from pancap.chain.backends.transformers import TransformersBackend
+from pancap.chain.bench.replay import STAGE_NAMES, Scripter
 from pancap.chain.boxtokens import BoxCodec
 from pancap.chain.captioner import Captioner
 from pancap.chain.config import Coordinates, DecodingConfig, ModelConfig
-from pancap.chain.decoding import Branch, Decoded, Decoder
+from pancap.chain.decoding.loop import Branch, Decoded, Decoder
 from pancap.chain.images import to_pixels
-from pancap.chain.replay import STAGE_NAMES, Scripter
 from pancap.chain.stages import StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_prompt, train_tokenizer
 from pancap.chain.tuples import TrainingImage
@@ -31,7 +31,7 @@ from pancap.chain.tuples import TrainingImage
 if TYPE_CHECKING:
     import torch
 
-    from pancap.chain.cache import KeyValueCache
+    from pancap.chain.decoding.cache import KeyValueCache
     from pancap.chain.model import Checkpoint
 
 BATCH_SIZE = 32

@@ -1,7 +1,7 @@
 """The chain's decoding, counted and timed by replay of real captions: `pancap bench chain`.
 
 First the decode steps an image, by stage: of the published loop, of transformers' prompt lookup and of ours; then what
-answers cost that fall into a loop (`chain.bench_loops`); then the clock (`chain.bench_speed`). A step is a forward pass
+answers cost that fall into a loop (`chain.bench.loops`); then the clock (`chain.bench.speed`). A step is a forward pass
 after that of the prompt. All counts are of a batch of one, where drafts are not cut short.
 """
 
@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pancap.chain.bench_loops import LoopBench, bench_loops
-from pancap.chain.bench_speed import AGAIN, PLAIN, Progress, SpeedBench, bench_speed
-from pancap.chain.config import DecodingConfig
-from pancap.chain.drafts import Drafter, RepeatDrafts
-from pancap.chain.replay import (
+from pancap.chain.bench.loops import LoopBench, bench_loops
+from pancap.chain.bench.replay import (
     STAGE_NAMES,
     Script,
     Scripter,
@@ -23,6 +20,9 @@ from pancap.chain.replay import (
     read_captioned,
     with_coordinate_tokens,
 )
+from pancap.chain.bench.speed import AGAIN, PLAIN, Progress, SpeedBench, bench_speed
+from pancap.chain.config import DecodingConfig
+from pancap.chain.decoding.drafts import Drafter, RepeatDrafts
 from pancap.llm.sentencepiece import load_sentencepiece
 
 LOOKUP_NGRAM = 2  # transformers' default

@@ -1,7 +1,8 @@
 """Batched greedy decoding: each image encoded once, each stage a branch on its cached prefix, finished rows leave.
 
-A step may carry a draft: tokens that are likely to come (`chain.drafts`). One forward pass gives the model's choice
-behind each of them; the draft counts as far as it is what the model chooses, so that answers don't depend on drafts.
+A step may carry a draft: tokens that are likely to come (`chain.decoding.drafts`). One forward pass gives the model's
+choice behind each of them; the draft counts as far as it is what the model chooses, so that answers don't depend on
+drafts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pancap.chain.boxtokens import Units
-from pancap.chain.cache import KeyValueCache
-from pancap.chain.drafts import Drafter, DraftRules
-from pancap.chain.grammar import AnswerGrammar, AnswerRules
+from pancap.chain.decoding.cache import KeyValueCache
+from pancap.chain.decoding.drafts import Drafter, DraftRules
+from pancap.chain.decoding.grammar import AnswerGrammar, AnswerRules
 from pancap.chain.model import Checkpoint, image_features
 from pancap.chain.tokenizer import token_ids
 

@@ -15,8 +15,8 @@ from random import Random
 from pancap.chain.boxtokens import TOKEN_BOX, BoxCodec, Instance
 from pancap.chain.captioner import read_entities
 from pancap.chain.config import Coordinates
-from pancap.chain.decoding import add_token
-from pancap.chain.drafts import DraftRules, DraftSource, Encode, Speller, common_start
+from pancap.chain.decoding.drafts import DraftRules, DraftSource, Encode, Speller, common_start
+from pancap.chain.decoding.loop import add_token
 from pancap.chain.stages import STAGES, STAGES_OF_MODE, StageName
 from pancap.chain.tuples import StageExample, TrainingImage, make_examples
 from pancap.configs import UsageError
