@@ -1,5 +1,6 @@
 """Pictures of figures, for MLflow and for people."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from pancap.scoring.agreement import Agreement, Caption
     from pancap.scoring.comparison import Comparison
     from pancap.scoring.report import ScoreReport
+
+NO_CURVE = ("step", "lr", "images_per_s", "elapsed_s", "skipped")
 
 
 def five_dimensions_chart(reports: Mapping[str, "ScoreReport"], path: Path) -> Path:
@@ -102,6 +105,42 @@ def experiment_chart(result: "ExperimentResult", path: Path) -> Path:
     right.set_ylabel("F1 (%)")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def training_chart(metrics: Path, path: Path) -> Path | None:
+    """A training run's figures over its steps, a panel each: every logged line, and a running mean over a twentieth.
+
+    Args:
+        metrics: JSON lines of a run, each with its `step`.
+        path: PNG to write.
+
+    Returns:
+        The picture; None where the run logged fewer than two lines.
+    """
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
+    names = [name for name in dict.fromkeys(name for line in lines for name in line) if name not in NO_CURVE]
+    if len(lines) < 2 or not names:
+        return None
+    num_columns = min(len(names), 4)
+    num_rows = -(-len(names) // num_columns)
+    figure = Figure(figsize=(2.6 * num_columns, 2.0 * num_rows), dpi=110, layout="constrained")
+    panels = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
+    for axes, name in zip(panels, names, strict=False):
+        steps, values = np.array([(line["step"], line[name]) for line in lines if name in line]).T
+        width = max(len(values) // 20, 1)
+        axes.plot(steps, values, color="tab:blue", alpha=0.35, linewidth=0.8)
+        axes.plot(steps[width - 1 :], np.convolve(values, np.full(width, 1 / width), mode="valid"), color="tab:blue")
+        axes.set_title(name, fontsize="small")
+        axes.tick_params(labelsize="x-small")
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path

@@ -87,6 +87,15 @@ class Run:
             chart = five_dimensions_chart(reports, Path(folder) / "five_dimensions.png")
             self._try(lambda mlflow: mlflow.log_artifact(str(chart)))
 
+    def log_curves(self, out: str | Path) -> Path | None:
+        """Draws the metrics of a training run's folder beside them, and keeps the picture; None without metrics."""
+        from pancap.platform.charts import training_chart
+
+        chart = training_chart(Path(out) / "metrics.jsonl", Path(out) / "curves.png")
+        if chart:
+            self.log_file(chart)
+        return chart
+
     def _try(self, log: Callable[[Any], None]) -> None:
         if self._has_failed:
             return

@@ -36,4 +36,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
             validate=validate,
         )
         tracked.log_summary(summary.to_dict())
+        curves = tracked.log_curves(settings.out)
     show(summary, as_json=as_json)
+    if curves and not as_json:
+        print(f"curves {curves}")

@@ -23,4 +23,7 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
         tracked.log_dataset(settings.data, role="training")
         summary = train_vision(settings, config_text=config_text, on_progress=report)
         tracked.log_summary(summary.to_dict())
+        curves = tracked.log_curves(settings.out)
     show(summary, as_json=as_json)
+    if curves and not as_json:
+        print(f"curves {curves}")
