@@ -17,6 +17,9 @@ MAX_SIDE_PX = 20_000  # a longer strip makes an unreasonable padded square
 _DEEP_GRAY_MODES = {"I", "F"}
 _SIXTEEN_BIT_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
 _WEBP_HEADER_BYTES = 30
+_ORIENTATION = 0x0112  # EXIF's tag
+_LYING = {5, 6, 7, 8}
+_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error, ZeroDivisionError)
 
 
 class ImageRefusedError(ValueError):
@@ -78,6 +81,27 @@ def load_image(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX
     """
     import numpy as np
 
+    image = _open_checked(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    image_format = str(image.format)
+    rgb = np.ascontiguousarray(_decode(image))
+    return LoadedImage(rgb=rgb, format=image_format)
+
+
+def read_size(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) of the picture that `load_image` would give, in pixels, from the file's header.
+
+    Args:
+        data, max_bytes, max_pixels: as for `load_image`.
+
+    Raises:
+        ImageRefusedError: with the reason, for what is refused before decoding; some broken files pass.
+    """
+    image = _open_checked(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    return (image.height, image.width) if _lies_on_its_side(image) else (image.width, image.height)
+
+
+def _open_checked(data: bytes, *, max_bytes: int, max_pixels: int) -> Any:
+    """The header, once nothing in it speaks against decoding."""
     if not data:
         raise ImageRefusedError("empty", "expected an image file, got 0 bytes")
     if len(data) > max_bytes:
@@ -85,9 +109,7 @@ def load_image(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX
     _check_webp_canvas(data, max_pixels=max_pixels)
     image = _open(data)
     _check_size(image.width, image.height, max_pixels=max_pixels)
-    image_format = str(image.format)
-    rgb = np.ascontiguousarray(_decode(image))
-    return LoadedImage(rgb=rgb, format=image_format)
+    return image
 
 
 def _open(data: bytes) -> Any:
@@ -152,8 +174,20 @@ def _turn_upright(image: Any) -> Any:
 
     try:
         return ImageOps.exif_transpose(image)
-    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error, ZeroDivisionError):
+    except _EXIF_ERRORS:
         return image
+
+
+def _lies_on_its_side(image: Any) -> bool:
+    """Whether turning the picture upright will swap its sides; no, where EXIF cannot be read."""
+    if image.format == "TIFF":  # Pillow swaps them itself, when it opens the file
+        return False
+    try:
+        return image.getexif().get(_ORIENTATION) in _LYING  # decodes a PNG, whose EXIF may stand behind its pixels
+    except _EXIF_ERRORS:
+        return False
+    except Exception as error:
+        raise ImageRefusedError("broken", f"the header cannot be read: {_describe(error)}") from error
 
 
 def _flatten(image: Any) -> Any:

@@ -1,27 +1,23 @@
-"""From a dataset (parquet with entities and captions) to the training tuples of the four stages."""
+"""From an image with entities and a caption to the training tuples of the four stages."""
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import CaptionContent
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.config import ChainMode, Coordinates
 from pancap.chain.stages import STAGES_OF_MODE, StageName, build_answer, build_prompt
-from pancap.configs import UsageError
 
 EntityOrder = Literal["caption", "left_to_right"]
 
 # How often the discovery stage has nothing to find, so that the model learns to say `None`.
 NOTHING_MISSING = 0.3
 MIN_ROUGH_SIDE = 0.005
-BOX_DECIMALS = 3  # a caption writes three; an entity's box must become the same tokens as its box in the caption
-COLUMNS = ("image_id", "uri", "width", "height", "entities", "caption")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,29 +53,6 @@ class StageExample:
     stage: StageName
     prompt: str
     answer: str
-
-
-def read_training_images(
-    data: str | Path, *, with_content: bool = False, limit: int | None = None
-) -> list[TrainingImage]:
-    """Reads a dataset; rows with an error, without caption or without any box are left out.
-
-    Args:
-        data: parquet file or folder (scenes.parquet, dataset.parquet); relative image paths count from its parent.
-        with_content: read the `content` column too, where there is one.
-        limit: at most so many images.
-
-    Raises:
-        UsageError: no such dataset, a column is missing, or no row is usable.
-    """
-    path = Path(data)
-    rows = _read_rows(path, with_content=with_content, limit=limit)
-    images = [image for row in rows if (image := _to_image(row, root=path.parent)) is not None]
-    if not images:
-        raise UsageError(
-            f"{path} has no row with a caption and a box, out of {len(rows)}; nothing can be learned from it"
-        )
-    return images
 
 
 def make_examples(
@@ -182,82 +155,3 @@ def split_for_discovery(
     hidden = set(rng.sample(range(len(instances)), count))
     known = tuple(item for index, item in enumerate(instances) if index not in hidden)
     return known, tuple(item for index, item in enumerate(instances) if index in hidden)
-
-
-def export_llava(data: str | Path, out: str | Path, *, seed: int = 0) -> int:
-    """Writes the four-stage tuples as LLaVA JSON with ASMv2 boxes: what the released training script reads.
-
-    Returns:
-        Number of conversations written (four an image).
-    """
-    conversations = [
-        {
-            "id": f"{image.image_id}_{example.stage}",
-            "image": str(image.path),
-            "conversations": [
-                {"from": "human", "value": f"<image>\n{example.prompt}"},
-                {"from": "gpt", "value": example.answer},
-            ],
-        }
-        for image in read_training_images(data)
-        for example in make_examples(image, coordinates="text", mode="chain", order="caption", seed=seed)
-    ]
-    target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(conversations, ensure_ascii=False, indent=1))
-    return len(conversations)
-
-
-def _read_rows(path: Path, *, with_content: bool, limit: int | None) -> list[dict[str, Any]]:
-    import pyarrow.dataset as ds
-
-    if not path.exists():
-        raise UsageError(f"dataset {path} does not exist; give the parquet that pancap scenes or engine wrote")
-    dataset = ds.dataset(str(path), format="parquet")
-    names = set(dataset.schema.names)
-    if missing := [name for name in COLUMNS if name not in names]:
-        raise UsageError(f"{path} lacks the columns {', '.join(missing)}; give the parquet of pancap scenes or engine")
-    optional = [name for name in ("error", "mask", *(("content",) if with_content else ())) if name in names]
-    columns = [*COLUMNS, *optional]
-    table = dataset.to_table(columns=columns) if limit is None else dataset.head(limit, columns=columns)
-    return list(table.to_pylist())
-
-
-def _to_image(row: Mapping[str, Any], *, root: Path) -> TrainingImage | None:
-    if row.get("error") or not row["caption"]:
-        return None
-    found: dict[Box, tuple[Instance, int]] = {}
-    for place, instance in _instances(row["entities"] or ()):
-        found.setdefault(instance.box, (instance, place))
-    if not found:
-        return None
-    path = Path(row["uri"])
-    return TrainingImage(
-        image_id=row["image_id"],
-        path=path if path.is_absolute() or path.exists() else root / path,
-        width=row["width"],
-        height=row["height"],
-        instances=tuple(instance for instance, _ in found.values()),
-        caption=row["caption"],
-        content=_content(row.get("content")),
-        mask=row.get("mask"),
-        mask_values=tuple(place for _, place in found.values()),
-    )
-
-
-def _instances(entities: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Instance]]:
-    """Entities with a tag and a box, each with its place in the list, from 1."""
-    for place, entity in enumerate(entities, start=1):
-        if entity["box"] is None or not entity["tag"]:
-            continue
-        try:
-            box = Box(*(round(float(value), BOX_DECIMALS) for value in entity["box"]))
-        except ValueError:
-            continue  # thinner than the caption's three decimals can say
-        yield place, Instance(tag=entity["tag"], box=box)
-
-
-def _content(row: Mapping[str, Any] | None) -> CaptionContent | None:
-    from pancap.caption.arrow import content_from_row
-
-    return None if row is None else content_from_row(row)

@@ -1,22 +1,22 @@
 """Real captions as scripts: what the chain's four stages would write, for counting steps without a model.
 
 How many steps a decoder takes depends on the text that it writes, and random weights write none. So the next token is
-taken from a script, and a draft counts as far as it is what the script holds. A caption's boxes are its instances, each
-with the words before it as its tag, in a square image (the images' sizes are not known).
+taken from a script, and a draft counts as far as it is what the script holds. Images are not looked at: all are taken
+for squares.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from pancap.chain.boxtokens import TOKEN_BOX, BoxCodec, Instance
-from pancap.chain.captioner import read_entities
+from pancap.chain.boxtokens import TOKEN_BOX, BoxCodec
 from pancap.chain.config import Coordinates
+from pancap.chain.datasets import read_described
 from pancap.chain.decoding.drafts import DraftRules, DraftSource, Encode, Speller, common_start
-from pancap.chain.decoding.loop import add_token
+from pancap.chain.decoding.answers import add_token
+from pancap.chain.named_images import Described, LeftOutError, NamedImage
 from pancap.chain.stages import STAGES, STAGES_OF_MODE, StageName
 from pancap.chain.tuples import StageExample, TrainingImage, make_examples
 from pancap.configs import UsageError
@@ -86,27 +86,19 @@ class Scripter:
 
 
 def read_captioned(path: str | Path, *, limit: int | None = None) -> list[TrainingImage]:
-    """Images of a caption file as far as captions tell; those without any box are left out.
+    """Images of a dataset in JSON as far as it tells; those without any box are left out.
 
     Args:
-        path: SA-Pancap's JSON: a list of objects with `image_path` and `gt_response`.
+        path: SA-Pancap's captions, or LLaVA samples of the four stages.
         limit: at most so many of them.
 
     Raises:
         UsageError: not such a file, or no caption in it has a box.
     """
-    try:
-        records = json.loads(Path(path).read_text(encoding="utf-8"))
-        captions = [(str(record["image_path"]), str(record["gt_response"]).strip()) for record in records]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"captions must be a JSON list of objects with image_path and gt_response, {path} is not "
-            f"({type(error).__name__}: {error}); give SA-Pancap's ground truth"
-        ) from error
-    images = [_to_image(name, text) for name, text in captions]
-    found = [image for image in images if image.instances]
+    described = read_described(path)
+    found = [image for item in described if (image := _to_image(item)) is not None]
     if not found:
-        raise UsageError(f"{path} has no caption with a box, out of {len(captions)}; there is nothing to replay")
+        raise UsageError(f"{path} has no caption with a box, out of {len(described)}; there is nothing to replay")
     return found[:limit]
 
 
@@ -169,12 +161,8 @@ def stop_early(answer_ids: Sequence[int], *, limit: int, window: int) -> tuple[l
     return kept, len(answer_ids)
 
 
-def _to_image(name: str, caption: str) -> TrainingImage:
-    return TrainingImage(
-        image_id=name,
-        path=Path(name),
-        width=1,
-        height=1,
-        instances=tuple(Instance(tag=tag, box=box) for tag, box in read_entities(caption)),
-        caption=caption,
-    )
+def _to_image(item: Described) -> TrainingImage | None:
+    try:
+        return item.to_image(NamedImage(path=Path(item.name), image_id=item.name, width=1, height=1))
+    except LeftOutError:
+        return None

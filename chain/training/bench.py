@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pancap.chain.config import Coordinates, ModelConfig
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training.cluster import prepare_deepspeed
@@ -30,7 +31,7 @@ from pancap.chain.training.engines import DeepSpeedEngine, deepspeed_config
 from pancap.chain.training.pixels import Progress, cache_pixels, open_pixels
 from pancap.chain.training.step import build_step
 from pancap.chain.training.trainer_peer import Collator, Counts, Turn, make_samples, run_trainer
-from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import Checkpoint, load_checkpoint, save_checkpoint
 from pancap.chain.stages import STAGES_OF_MODE, StageName
 from pancap.chain.tokenizer import TokenIds, token_ids
@@ -24,7 +25,7 @@ from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.states import TrainerState, latest_state, write_state
 from pancap.chain.training.step import build_step
 from pancap.chain.training.validation import leave_for_validation
-from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.chain.tuples import TrainingImage
 from pancap.configs import StoppedError, UsageError
 
 METRICS_FILE = "metrics.jsonl"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import (
     CheckpointMeta,
     build_model,
@@ -23,7 +24,7 @@ from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
 from pancap.chain.training.validation import Validate, Validated, Validator, forget_validation
 from pancap.chain.training.vision import load_tower
-from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
 Metrics = Callable[[int, dict[str, float]], None]

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pancap.chain.config import ModelConfig
+from pancap.chain.datasets import read_training_images
 from pancap.chain.training.config import VisionTrainConfig
 from pancap.chain.training.encoding import image_order
 from pancap.chain.training.patches import PatchClasses, PatchTargets, collect_classes, patch_targets
 from pancap.chain.training.pixels import Progress, cache_pixels, open_pixels
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
-from pancap.chain.tuples import TrainingImage, read_training_images
+from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
 if TYPE_CHECKING:

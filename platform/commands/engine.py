@@ -37,12 +37,13 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
 
 def run_and_export(settings: "EngineConfig", *, config_text: str, tracked: Run, on_progress: Progress) -> Summary:
     """The engine, the four-stage LLaVA export (which the chain owns), and what MLflow keeps of both."""
-    from pancap.chain.tuples import export_llava
+    from pancap.chain.datasets import read_training_images
+    from pancap.chain.llava_json import export_llava
     from pancap.engine.run import run_engine
 
     summary = run_engine(settings, config_text=config_text, on_progress=on_progress)
     out = Path(settings.out)
-    export_llava(out / "dataset.parquet", out / "export" / "llava_four_stage.json")
+    export_llava(read_training_images(out / "dataset.parquet"), out / "export" / "llava_four_stage.json")
     tracked.log_summary(summary.to_dict())
     tracked.log_dataset(settings.source, role="source")
     tracked.log_dataset(out, role="dataset")

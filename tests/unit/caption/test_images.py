@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from pancap.caption.images import ImageRefusedError, load_image
+from pancap.caption.images import ImageRefusedError, load_image, read_size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -74,6 +74,7 @@ def test_exif_orientation_is_applied_exactly_once(format, orientation):
         data = encode(stored, format, exif=exif, **({"lossless": True} if format == "WEBP" else {}))
     rgb = load_image(data).rgb
     assert rgb.shape == (20, 40, 3)
+    assert read_size(data) == (40, 20)
     for y, x, color in [(4, 8, RED), (4, 32, GREEN), (15, 8, BLUE), (15, 32, WHITE)]:
         assert near(rgb[y, x], color, 40)
 
@@ -81,6 +82,7 @@ def test_exif_orientation_is_applied_exactly_once(format, orientation):
 def test_damaged_exif_is_ignored():
     data = encode(Image.fromarray(quarters()), "PNG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff garbage")
     assert np.array_equal(load_image(data).rgb, quarters())
+    assert read_size(data) == (40, 20)
 
 
 def test_sixteen_bit_gray_is_scaled_not_cut():
@@ -158,6 +160,9 @@ def test_pictures_one_pixel_wide_are_taken(size):
 )
 def test_what_is_no_image_is_refused(data, reason):
     assert reason_of(data) == reason
+    with pytest.raises(ImageRefusedError) as caught:
+        read_size(data)
+    assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])

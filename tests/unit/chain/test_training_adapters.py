@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, save_checkpoint
 from pancap.chain.tokenizer import token_ids
 from pancap.chain.training.adapters import add_adapters, merged
@@ -15,7 +16,6 @@ from pancap.chain.training.loop import BatchSource
 from pancap.chain.training.pixels import cache_pixels, open_pixels
 from pancap.chain.training.run import run_training
 from pancap.chain.training.step import build_step
-from pancap.chain.tuples import read_training_images
 
 LORA = LoraConfig(rank=4, alpha=8)
 IDS = torch.tensor([[1, 7, 8, 9]])

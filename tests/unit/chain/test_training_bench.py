@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from pancap.chain.config import ModelConfig
+from pancap.chain.datasets import read_training_images
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training.bench import TrainingBenchConfig, bench_training
 from pancap.chain.training.encoding import Encoder, collate
 from pancap.chain.training.trainer_peer import Collator, make_samples
-from pancap.chain.tuples import read_training_images
 from pancap.configs import UsageError
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pancap.chain.config import ModelConfig
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, read_meta
 from pancap.chain.training.config import LoraConfig, TrainConfig, VisionTrainConfig
 from pancap.chain.training.patches import collect_classes, patch_targets
@@ -15,7 +16,6 @@ from pancap.chain.training.run import run_training
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.states import MANIFEST, TrainerState, latest_state, write_state
 from pancap.chain.training.vision import TOWER_FILE, mirrored, train_vision
-from pancap.chain.tuples import read_training_images
 from pancap.configs import StoppedError, UsageError, load_config
 
 TINY = ModelConfig(

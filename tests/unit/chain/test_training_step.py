@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pancap.chain.config import ModelConfig
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training import loss as loss_module
@@ -16,7 +17,6 @@ from pancap.chain.training.loss import answer_loss, syntax_nll
 from pancap.chain.training.step import build_step, step_loss
 from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
 from pancap.chain.training.vision import giou
-from pancap.chain.tuples import read_training_images
 from pancap.custom_kernels.linear_cross_entropy import linear_cross_entropy
 
 TINY = ModelConfig(

@@ -1,23 +1,13 @@
 """Training tuples follow the paper: four stages, a random smaller part to discover, one right order."""
 
-import json
 from random import Random
 
-import pyarrow.parquet as pq
 import pytest
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec, Instance
-from pancap.chain.tuples import (
-    export_llava,
-    make_examples,
-    mistake,
-    order_instances,
-    read_training_images,
-    roughen,
-    split_for_discovery,
-)
-from pancap.configs import UsageError
+from pancap.chain.datasets import read_training_images
+from pancap.chain.tuples import make_examples, mistake, order_instances, roughen, split_for_discovery
 
 
 def instances(num):
@@ -129,35 +119,3 @@ def test_examples_depend_on_nothing_but_row_and_seed(squares_parquet):
     settings = {"coordinates": "tokens", "mode": "chain", "order": "left_to_right"}
     assert make_examples(image, **settings, seed=5) == make_examples(image, **settings, seed=5)
     assert len({make_examples(image, **settings, seed=seed) for seed in range(20)}) > 1
-
-
-def test_llava_export_has_four_conversations_an_image_with_asmv2_boxes(squares_parquet, tmp_path):
-    num = export_llava(squares_parquet, tmp_path / "llava.json")
-    records = json.loads((tmp_path / "llava.json").read_text())
-    images = read_training_images(squares_parquet)
-    assert num == len(records) == 4 * len(images)
-    first = records[0]
-    assert set(first) == {"id", "image", "conversations"}
-    human, model = first["conversations"]
-    assert human == {"from": "human", "value": "<image>\nPlease localize all entities in this image."}
-    codec = BoxCodec(coordinates="text", width=64, height=64)
-    assert model["value"] == ", ".join(codec.render_box(item.box) for item in images[0].instances)
-    assert model["value"].startswith("<box>[[")
-
-
-def test_rows_with_an_error_or_no_box_are_left_out(squares_parquet, tmp_path):
-    rows = pq.read_table(squares_parquet)
-    listed = rows.to_pylist()
-    listed[0]["error"] = "broken"
-    listed[1]["entities"] = [{"tag": "square", "box": None, "score": 1.0, "source": "truth"}]
-    pq.write_table(rows.from_pylist(listed, schema=rows.schema), tmp_path / "some.parquet")
-    kept = read_training_images(tmp_path / "some.parquet")
-    assert [image.image_id for image in kept] == [row["image_id"] for row in listed[2:]]
-
-
-def test_a_missing_dataset_and_a_foreign_table_are_refused_in_one_sentence(squares_parquet, tmp_path):
-    with pytest.raises(UsageError, match="does not exist"):
-        read_training_images(tmp_path / "none.parquet")
-    pq.write_table(pq.read_table(squares_parquet, columns=["uri", "caption"]), tmp_path / "foreign.parquet")
-    with pytest.raises(UsageError, match="lacks the columns image_id, width, height, entities"):
-        read_training_images(tmp_path / "foreign.parquet")
