@@ -1,22 +1,20 @@
-"""Captions for images: the stages driven over a backend, batch by batch or each image at its own pace."""
+"""Captions for images: the stages driven over a backend, each image at its own pace."""
 
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import Entity
 from pancap.caption.formats import sapancap
-from pancap.chain.backends.base import Answer, Backend, Opening, Question, RollingBackend
+from pancap.chain.backends.base import Answer, Backend, Opening, Question
 from pancap.chain.boxtokens import Codec
 from pancap.chain.config import ChainMode, DecodingConfig
-from pancap.chain.stages import STAGES_OF_MODE
 from pancap.chain.walk import Walk
 
 MAX_TAG_WORDS = 3
@@ -35,9 +33,8 @@ class ChainResult:
         confidences: of each entity, how sure the model is of where its box lies, 0..1
             (`chain.decoding.grammar.box_confidence`); None where the backend does not know.
         stages: each stage's answer as the model wrote it.
-        timings_s: seconds per step (`encode`, then the stages) of the batch that held the image; of this image alone,
-            waiting included, where each goes at its own pace.
-        num_timed: images that the timings cover.
+        timings_s: seconds from one stage's answer to the next, from when the image was taken to the first; the work
+            that was done meanwhile for the other images under way is in them.
         dropped: by stage, what looked like a box in its answer and was none.
         error: why the image was given up, the rest being what was known by then; empty for a good one.
     """
@@ -47,7 +44,6 @@ class ChainResult:
     confidences: tuple[float | None, ...]
     stages: dict[str, str]
     timings_s: dict[str, float]
-    num_timed: int = 1
     dropped: dict[str, tuple[str, ...]] = field(default_factory=dict)
     error: str = ""
 
@@ -58,17 +54,15 @@ class Captioner:
     Args:
         backend: runs the model.
         mode: the stages to go through.
-        batch_size: images in flight, where they go from stage to stage together.
         same_tag_max_iou: see `merge_answer`.
         has_own_boxes: captions place their boxes themselves; the entities are read from them, not from the stages.
     """
 
     def __init__(
         self,
-        backend: Backend[Any] | RollingBackend,
+        backend: Backend,
         *,
         mode: ChainMode = "chain",
-        batch_size: int = 16,
         same_tag_max_iou: float = 1.0,
         has_own_boxes: bool = False,
     ) -> None:
@@ -77,7 +71,6 @@ class Captioner:
         self.has_own_boxes = has_own_boxes
         self.backend = backend
         self.mode: ChainMode = mode
-        self.batch_size = batch_size
 
     def caption(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
         """Captions (H, W, 3) uint8 images; the same images give the same captions."""
@@ -86,24 +79,12 @@ class Captioner:
 
     def caption_each(self, images: Iterable[np.ndarray]) -> Iterator[tuple[int, ChainResult]]:
         """Captions with the places of their images, as they are done; images are taken when there is room for them."""
-        if isinstance(self.backend, RollingBackend):
-            yield from self._caption_rolling(self.backend, images)
-            return
-        left, place = iter(images), 0
-        while batch := list(islice(left, self.batch_size)):
-            yield from enumerate(self._caption_batch(self.backend, batch), start=place)
-            place += len(batch)
-
-    def _caption_rolling(
-        self, backend: RollingBackend, images: Iterable[np.ndarray]
-    ) -> Iterator[tuple[int, ChainResult]]:
-        """Each image at its own pace."""
         walks: dict[int, Walk] = {}
         timings: dict[int, _Stopwatch] = {}
 
         def openings() -> Iterator[Opening]:
             for place, image in enumerate(images):
-                walks[place], timings[place] = self._walk(backend.codec(image)), _Stopwatch()
+                walks[place], timings[place] = self._walk(self.backend.codec(image)), _Stopwatch()
                 yield image, _question(place, walks[place])
 
         def follow(place: int, answer: Answer) -> Question | None:
@@ -112,27 +93,10 @@ class Captioner:
             walk.take(answer)
             return _question(place, walk) if walk.stage else None
 
-        for place in backend.converse(openings(), follow=follow):
+        for place in self.backend.converse(openings(), follow=follow):
             if place in walks and walks[place].stage is None:
                 timings_s = timings.pop(place).timings_s
                 yield place, _result(walks.pop(place), timings_s=timings_s, has_own_boxes=self.has_own_boxes)
-
-    def _caption_batch(self, backend: Backend[Any], images: Sequence[np.ndarray]) -> list[ChainResult]:
-        """All images through one stage, then through the next."""
-        watch = _Stopwatch()
-        encoded = backend.encode(images)
-        watch.stop("encode")
-        walks = [self._walk(codec) for codec in encoded.codecs]
-        for stage in STAGES_OF_MODE[self.mode]:
-            asked = [place for place, walk in enumerate(walks) if walk.stage == stage]
-            answers = backend.answer(encoded, [_question(place, walks[place]) for place in asked])
-            for place, answer in zip(asked, answers, strict=True):
-                walks[place].take(answer)
-            watch.stop(stage)
-        return [
-            _result(walk, timings_s=watch.timings_s, has_own_boxes=self.has_own_boxes, num_timed=len(walks))
-            for walk in walks
-        ]
 
     def _walk(self, codec: Codec) -> Walk:
         return Walk(self.mode, codec=codec, same_tag_max_iou=self.same_tag_max_iou)
@@ -167,7 +131,7 @@ def load_captioner(
 
     Args:
         directory: the folder that training wrote.
-        batch_size: images in flight.
+        batch_size: images under way at a time.
         mode: `checkpoint` takes the stages that the checkpoint was trained for.
         decoding: limits and constraints.
 
@@ -180,15 +144,14 @@ def load_captioner(
     checkpoint = load_checkpoint(directory)
     decoding = decoding or DecodingConfig()
     return Captioner(
-        TransformersBackend(checkpoint, decoding=decoding),
+        TransformersBackend(checkpoint, decoding=decoding, batch_size=batch_size),
         mode=checkpoint.meta.mode if mode == "checkpoint" else mode,
-        batch_size=batch_size,
         same_tag_max_iou=decoding.same_tag_max_iou if checkpoint.meta.refines_boxes else 1.0,
         has_own_boxes=checkpoint.meta.refines_captions and decoding.enable_refinement,
     )
 
 
-def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool, num_timed: int = 1) -> ChainResult:
+def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool) -> ChainResult:
     state = walk.state
     found = [(instance.tag, instance.box) for instance in state.instances]
     confidence = state.confidence
@@ -200,8 +163,7 @@ def _result(walk: Walk, *, timings_s: dict[str, float], has_own_boxes: bool, num
         entities=tuple(Entity(id=index, tag=tag, box=box) for index, (tag, box) in enumerate(found, start=1)),
         confidences=tuple(confidence.get(box) for _, box in found),
         stages=dict(state.answers),
-        timings_s=dict(timings_s),
-        num_timed=num_timed,
+        timings_s=timings_s,
         dropped=walk.dropped,
         error=walk.error,
     )

@@ -110,7 +110,7 @@ class _Work:
         assert image is not None
         self._under_way[place] = None
         for stage, seconds in result.timings_s.items():
-            self._stage_seconds[stage] = self._stage_seconds.get(stage, 0.0) + seconds / result.num_timed
+            self._stage_seconds[stage] = self._stage_seconds.get(stage, 0.0) + seconds
         if result.error:
             self._errors[image.file.name] = output.error_of(image, result.error, stages=result.stages)
             return

@@ -45,8 +45,9 @@ class CaptionSummary:
         num_entities: entities with a box, in all captions.
         num_words: words in all captions.
         num_dropped_boxes: what looked like a box in an answer and was none.
-        seconds: wall time of reading and captioning the new images; per step in `stage_seconds`, summed over batches,
-            or over images, waiting included, where each goes at its own pace.
+        seconds: wall time of reading and captioning the new images.
+        stage_seconds: by stage, summed over the new images (`ChainResult.timings_s`); as many images are under way at a
+            time, this is more than `seconds`.
     """
 
     out: str
@@ -68,13 +69,13 @@ class CaptionSummary:
         per_image = max(self.num_images, 1)
         num_new = max(self.num_images - self.num_resumed, 1)
         before = f"  ({self.num_resumed} of them by an earlier run)" if self.num_resumed else ""
-        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.stage_seconds.items())
+        stages = ", ".join(f"{name} {seconds / num_new:.1f} s" for name, seconds in self.stage_seconds.items())
         lines = [
             f"images captioned    {self.num_images}{before}",
             f"images refused      {len(self.refused)}",
             f"entities per image  {self.num_entities / per_image:.1f}",
             f"words per caption   {self.num_words / per_image:.1f}",
-            f"seconds per image   {self.seconds / num_new:.2f}  ({steps})",
+            f"seconds per image   {self.seconds / num_new:.2f}  (under way with others: {stages})",
             f"written to          {self.out}",
         ]
         if self.num_dropped_boxes:

@@ -1,8 +1,8 @@
 """The protocol between the stages and whatever runs the model."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class Question:
     """One stage asked of one image.
 
     Args:
-        image: index in the encoded batch.
+        image: place of the image among those of a conversation.
         stage: which question.
         state: what the stages before found; the prompt and the constraints follow from it.
     """
@@ -43,38 +43,11 @@ class Answer:
     error: str = ""
 
 
-class EncodedImages(Protocol):
-    """A batch of images, encoded once and kept by the backend for all stages."""
-
-    @property
-    def codecs(self) -> Sequence[Codec]:
-        """How each image spells boxes."""
-        ...
-
-
-EncodedT = TypeVar("EncodedT", bound=EncodedImages)
-
-
-class Backend(Protocol[EncodedT]):
-    """Answers the stages' questions about images."""
-
-    coordinates: Coordinates
-
-    def encode(self, images: Sequence[np.ndarray]) -> EncodedT:
-        """Takes in a batch of (H, W, 3) uint8 images, each encoded once."""
-        ...
-
-    def answer(self, encoded: EncodedT, questions: Sequence[Question]) -> list[Answer]:
-        """The model's answers, in the order of the questions."""
-        ...
-
-
 Opening = tuple[np.ndarray, Question]
 Follow = Callable[[int, Answer], Question | None]
 
 
-@runtime_checkable
-class RollingBackend(Protocol):
+class Backend(Protocol):
     """Answers questions while others are under way: every image goes through its stages at its own pace."""
 
     coordinates: Coordinates

@@ -36,12 +36,12 @@ class GeneratorBackend:
         self.coordinates = dialect.coordinates
 
     def codec(self, image: np.ndarray) -> Codec:
-        """See `RollingBackend`."""
+        """See `Backend`."""
         codec: Codec = self.dialect.codec(image)
         return codec
 
     def converse(self, openings: Iterable[Opening], *, follow: Follow) -> Iterator[int]:
-        """See `RollingBackend`.
+        """See `Backend`.
 
         Raises:
             UsageError: nothing can be generated as configured.

@@ -1,32 +1,33 @@
-"""The chain on plain transformers and torch, with the project's own batched decoding."""
+"""The chain on plain transformers and torch, with the project's own continuous decoding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pancap.chain.backends.base import Answer, Question
+from pancap.chain.backends.base import Answer, Follow, Opening, Question
 from pancap.chain.boxtokens import BoxCodec, render_units
 from pancap.chain.config import DecodingConfig
+from pancap.chain.decoding.answers import Branch, Decoded
 from pancap.chain.decoding.drafts import DraftRules, Speller
 from pancap.chain.decoding.grammar import AnswerRules
-from pancap.chain.decoding.loop import Branch, Decoded, decode_branches, encode_prefix
+from pancap.chain.decoding.loop import Decoder
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import NO_INSTANCES, ChainState, StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_answer, encode_prompt
 
 if TYPE_CHECKING:
-    from pancap.chain.decoding.cache import KeyValueCache
     from pancap.chain.model import Checkpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedBatch:
-    """Keys and values of the images' prefixes, and how each image spells boxes."""
+@dataclass(frozen=True, slots=True)
+class _Seated:
+    """The image in a slot: its place among all, and how it spells boxes."""
 
-    prefix: "KeyValueCache"
-    codecs: tuple[BoxCodec, ...]
+    place: int
+    codec: BoxCodec
 
 
 class TransformersBackend:
@@ -35,57 +36,75 @@ class TransformersBackend:
     Args:
         checkpoint: from `load_checkpoint`.
         decoding: limits and constraints.
+        batch_size: images under way at a time.
     """
 
-    def __init__(self, checkpoint: "Checkpoint", *, decoding: DecodingConfig | None = None) -> None:
+    def __init__(
+        self, checkpoint: "Checkpoint", *, decoding: DecodingConfig | None = None, batch_size: int = 16
+    ) -> None:
         """Keeps the model; nothing is run."""
         self.checkpoint = checkpoint
         self.decoding = decoding or DecodingConfig()
+        self.batch_size = batch_size
         self.coordinates = checkpoint.meta.coordinates
         self.num_images_encoded = 0
         self._spellers: dict[StageName, Speller] = {}
 
-    def encode(self, images: Sequence[np.ndarray]) -> EncodedBatch:
-        """Runs the vision tower and the shared prefix once per image."""
-        pixels = to_pixels(images, image_px=self.checkpoint.image_px, resample=self.checkpoint.meta.resample)
-        prefix = encode_prefix(self.checkpoint, pixels)
-        self.num_images_encoded += len(images)
-        codecs = [
-            BoxCodec(coordinates=self.coordinates, width=image.shape[1], height=image.shape[0]) for image in images
-        ]
-        return EncodedBatch(prefix=prefix, codecs=tuple(codecs))
+    def codec(self, image: np.ndarray) -> BoxCodec:
+        """See `Backend`."""
+        return BoxCodec(coordinates=self.coordinates, width=image.shape[1], height=image.shape[0])
 
-    def answer(self, encoded: EncodedBatch, questions: Sequence[Question]) -> list[Answer]:
-        """Decodes all questions as one batch."""
-        branches = [self._branch(question, encoded=encoded) for question in questions]
-        answers = self._decode(encoded.prefix, branches)
-        return [
-            Answer(
-                text=decode(self.checkpoint.tokenizer, answer.ids),
-                confidence={
-                    box: confidence
-                    for units, confidence in answer.confidence.items()
-                    for box in encoded.codecs[question.image].parse_boxes(render_units(units))
-                },
-            )
-            for question, answer in zip(questions, answers, strict=True)
-        ]
+    def converse(self, openings: Iterable[Opening], *, follow: Follow) -> Iterator[int]:
+        """See `Backend`. Images that find room at the same time are encoded together."""
+        decoder = self._decoder()
+        waiting = enumerate(openings)
+        seated: dict[int, _Seated] = {}
+        while True:
+            if entering := list(islice(waiting, decoder.num_free)):
+                seated |= self._enter(decoder, entering)
+            if not seated:
+                return
+            for slot, decoded in decoder.step():
+                place, codec = seated[slot].place, seated[slot].codec
+                question = follow(place, self._answer(decoded, codec=codec))
+                if question:
+                    decoder.start(slot, self._branch(question, codec=codec))
+                else:
+                    decoder.leave(slot)
+                    del seated[slot]
+                yield place
 
-    def _decode(self, prefix: "KeyValueCache", branches: Sequence[Branch]) -> list[Decoded]:
-        return decode_branches(
+    def _decoder(self) -> Decoder:
+        return Decoder(
             self.checkpoint,
-            prefix,
-            branches=branches,
+            num_slots=self.batch_size,
             repeat_window=self.decoding.repeat_window,
             step_tokens=self.decoding.draft_step_tokens,
         )
 
-    def _branch(self, question: Question, *, encoded: EncodedBatch) -> Branch:
-        codec = encoded.codecs[question.image]
+    def _enter(self, decoder: Decoder, entering: list[tuple[int, Opening]]) -> dict[int, _Seated]:
+        """Encodes images and asks what is asked first."""
+        images = [image for _, (image, _) in entering]
+        pixels = to_pixels(images, image_px=self.checkpoint.image_px, resample=self.checkpoint.meta.resample)
+        self.num_images_encoded += len(images)
+        seated = {}
+        for slot, (place, (image, question)) in zip(decoder.encode(pixels), entering, strict=True):
+            seated[slot] = _Seated(place, self.codec(image))
+            decoder.start(slot, self._branch(question, codec=seated[slot].codec))
+        return seated
+
+    def _answer(self, decoded: Decoded, *, codec: BoxCodec) -> Answer:
+        confidence = {
+            box: confidence
+            for units, confidence in decoded.confidence.items()
+            for box in codec.parse_boxes(render_units(units))
+        }
+        return Answer(text=decode(self.checkpoint.tokenizer, decoded.ids), confidence=confidence)
+
+    def _branch(self, question: Question, *, codec: BoxCodec) -> Branch:
         prompt = prompt_of(question.stage, question.state, codec=codec)
         prompt_ids = encode_prompt(self.checkpoint.tokenizer, prompt, layout=self.checkpoint.meta.layout)
         return Branch(
-            image=question.image,
             prompt_ids=tuple(prompt_ids),
             max_new_tokens=self.decoding.max_new_tokens(question.stage),
             rules=self._rules(question.stage, question.state, codec=codec),

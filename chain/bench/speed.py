@@ -10,19 +10,20 @@ wait until half the rows have left: `staged, no drafts` says little about what d
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pancap.chain.backends.base import Answer, Question
+from pancap.chain.backends.base import Answer, Backend, Follow, Opening, Question
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.bench.replay import STAGE_NAMES, Scripter
 from pancap.chain.boxtokens import BoxCodec
 from pancap.chain.captioner import Captioner
 from pancap.chain.config import Coordinates, DecodingConfig, ModelConfig
-from pancap.chain.decoding.loop import Branch, Decoded, Decoder
+from pancap.chain.decoding.answers import Branch, Row
+from pancap.chain.decoding.loop import Decoder
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_prompt, train_tokenizer
@@ -31,7 +32,6 @@ from pancap.chain.tuples import TrainingImage
 if TYPE_CHECKING:
     import torch
 
-    from pancap.chain.decoding.cache import KeyValueCache
     from pancap.chain.model import Checkpoint
 
 BATCH_SIZE = 32
@@ -103,10 +103,10 @@ def bench_speed(
     for turn in range(rounds):
         for way, enable_drafts in staged.items():
             backend = _Replay(checkpoint, answers, enable_drafts=enable_drafts)
-            seconds[way].append(_time(backend, pictures, batch_size=len(pictures)) / len(pictures))
+            seconds[way].append(_time(backend, pictures) / len(pictures))
         chosen = [(turn * num_plain + index) % len(images) for index in range(num_plain)]
         plain = _PublishedLoop(checkpoint, [answers[index] for index in chosen])
-        elapsed = _time(plain, [pictures[index] for index in chosen], batch_size=1)
+        elapsed = _time(plain, [pictures[index] for index in chosen])
         seconds[PLAIN].append(elapsed * statistics.mean(num_tokens) / sum(num_tokens[index] for index in chosen))
         if on_progress:
             on_progress("rounds", turn + 1, rounds)
@@ -121,88 +121,80 @@ def bench_speed(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scripted(Branch):
+    """A branch with the answer that is to be written."""
+
+    script: tuple[int, ...]
+
+
 class _Replay(TransformersBackend):
     """The real backend, whose model writes scripts."""
 
     def __init__(self, checkpoint: "Checkpoint", answers: Sequence[Answers], *, enable_drafts: bool) -> None:
         limits: dict[str, Any] = {f"max_new_tokens_{stage}": MAX_NEW_TOKENS for stage in STAGE_NAMES}
-        super().__init__(checkpoint, decoding=DecodingConfig(**limits, enable_drafts=enable_drafts))
+        decoding = DecodingConfig(**limits, enable_drafts=enable_drafts)
+        super().__init__(checkpoint, decoding=decoding, batch_size=BATCH_SIZE)
         self._answers = answers
-        self._scripts: list[tuple[int, ...]] = []
 
-    def answer(self, encoded: Any, questions: Sequence[Question]) -> list[Answer]:
-        self._scripts = [self._answers[question.image][question.stage] for question in questions]
-        return super().answer(encoded, questions)
+    def _decoder(self) -> Decoder:
+        return _ReplayDecoder(
+            self.checkpoint,
+            num_slots=self.batch_size,
+            repeat_window=self.decoding.repeat_window,
+            step_tokens=self.decoding.draft_step_tokens,
+        )
 
-    def _decode(self, prefix: "KeyValueCache", branches: Sequence[Branch]) -> list[Decoded]:
-        import torch
-
-        with torch.inference_mode():
-            return _ReplayDecoder(
-                self.checkpoint,
-                prefix,
-                branches=branches,
-                repeat_window=self.decoding.repeat_window,
-                step_tokens=self.decoding.draft_step_tokens,
-                scripts=self._scripts,
-            ).run()
+    def _branch(self, question: Question, *, codec: BoxCodec) -> Branch:
+        branch = super()._branch(question, codec=codec)
+        parts = {part.name: getattr(branch, part.name) for part in fields(branch)}
+        return _Scripted(**parts, script=self._answers[question.image][question.stage])
 
 
 class _ReplayDecoder(Decoder):
-    """Looks for the best token, then takes the script's."""
+    """Looks for the best tokens, then takes the script's."""
 
-    def __init__(self, *arguments: Any, scripts: Sequence[Sequence[int]], **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._scripts = scripts
-
-    def _choose(self, branch: int, logits_V: "torch.Tensor") -> int:
-        super()._choose(branch, logits_V)
-        return self._scripts[branch][len(self.answers[branch])]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pictures:
-    first: int
-    pictures: Sequence[np.ndarray]
-    codecs: tuple[BoxCodec, ...]
+    def _choose_plain(self, hidden_TH: "torch.Tensor", rows: Sequence[Row]) -> None:
+        super()._choose_plain(hidden_TH, rows)
+        for row in rows:
+            assert isinstance(row.branch, _Scripted)
+            row.plain = iter(row.branch.script[len(row.ids) :])
 
 
 class _PublishedLoop:
-    """One call a stage, each from picture and prompt; greedy with transformers' own cache."""
+    """One image at a time; one call a stage, each from picture and prompt; greedy with transformers' own cache."""
 
     coordinates = COORDINATES
 
     def __init__(self, checkpoint: "Checkpoint", answers: Sequence[Answers]) -> None:
         self._checkpoint = checkpoint
         self._answers = answers
-        self._num_seen = 0
 
-    def encode(self, images: Sequence[np.ndarray]) -> _Pictures:
-        """Notes which images they are; each call encodes its picture."""
-        self._num_seen += len(images)
-        codecs = tuple(BoxCodec(coordinates=COORDINATES) for _ in images)
-        return _Pictures(first=self._num_seen - len(images), pictures=images, codecs=codecs)
+    def codec(self, image: np.ndarray) -> BoxCodec:
+        return BoxCodec(coordinates=COORDINATES)
 
-    def answer(self, encoded: _Pictures, questions: Sequence[Question]) -> list[Answer]:
-        """Answers one question after the other."""
+    def converse(self, openings: Iterable[Opening], *, follow: Follow) -> Iterator[int]:
+        for place, (image, question) in enumerate(openings):
+            asked: Question | None = question
+            while asked:
+                asked = follow(place, self._answer(image, asked))
+                yield place
+
+    def _answer(self, image: np.ndarray, question: Question) -> Answer:
         tokenizer = self._checkpoint.tokenizer
-        found = []
-        for question in questions:
-            prompt = prompt_of(question.stage, question.state, codec=encoded.codecs[question.image])
-            script = self._answers[encoded.first + question.image][question.stage]
-            self._write([*self._checkpoint.prefix_ids, *encode_prompt(tokenizer, prompt)], script, encoded, question)
-            found.append(Answer(text=decode(tokenizer, script)))
-        return found
+        prompt = prompt_of(question.stage, question.state, codec=self.codec(image))
+        script = self._answers[question.image][question.stage]
+        self._write([*self._checkpoint.prefix_ids, *encode_prompt(tokenizer, prompt)], script=script, image=image)
+        return Answer(text=decode(tokenizer, script))
 
-    def _write(self, given: list[int], script: Sequence[int], encoded: _Pictures, question: Question) -> None:
+    def _write(self, given: list[int], *, script: Sequence[int], image: np.ndarray) -> None:
         import torch
         from transformers import DynamicCache
 
         model = self._checkpoint.model
-        pixels = to_pixels([encoded.pictures[question.image]], image_px=self._checkpoint.image_px)
         with torch.inference_mode():
             cache = DynamicCache(config=model.config.get_text_config())
-            inputs: dict[str, Any] = {"pixel_values": pixels}
+            inputs: dict[str, Any] = {"pixel_values": to_pixels([image], image_px=self._checkpoint.image_px)}
             for token in script:
                 logits_1SV = model(
                     input_ids=torch.tensor([given]), past_key_values=cache, use_cache=True, logits_to_keep=1, **inputs
@@ -211,9 +203,9 @@ class _PublishedLoop:
                 given, inputs = [token], {}
 
 
-def _time(backend: Any, pictures: Sequence[np.ndarray], *, batch_size: int) -> float:
+def _time(backend: Backend, pictures: Sequence[np.ndarray]) -> float:
     start = time.perf_counter()
-    Captioner(backend, batch_size=batch_size).caption(pictures)
+    Captioner(backend).caption(pictures)
     return time.perf_counter() - start
 
 

@@ -1,1 +1,1 @@
-"""Constrained greedy decoding with drafts: many answers at once from one encoded prefix an image."""
+"""Constrained greedy decoding with drafts: many images side by side, each encoded once, each at its own pace."""

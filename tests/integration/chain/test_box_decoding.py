@@ -2,10 +2,11 @@
 
 import pytest
 
-from pancap.chain import decoding
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.captioner import Captioner, load_captioner
 from pancap.chain.config import DecodingConfig
+from pancap.chain.decoding.answers import Row
+from pancap.chain.decoding.loop import Decoder
 from pancap.chain.model import load_checkpoint
 from pancap.engine.scenes.scene import render_scene
 
@@ -20,17 +21,16 @@ def scenes():
     return [render_scene(seed, size_px=224).image for seed in range(920_000, 920_006)]
 
 
-def from_the_whole_head(self, hidden_BH, bounds):
+def from_the_whole_head(self, hidden_NH, bounds):
     first = self.ids.coordinates.start
-    logits_BV = self.model.lm_head(hidden_BH)
-    for row, (low, high) in bounds.items():
-        yield row, low + int(logits_BV[row, first + low : first + high + 1].argmax()), 0.1
+    for logits_V, (low, high) in zip(self.model.lm_head(hidden_NH), bounds, strict=True):
+        yield low + int(logits_V[first + low : first + high + 1].argmax()), 0.1
 
 
 def test_all_four_stages_write_what_the_whole_head_writes(checkpoint, scenes, monkeypatch):
     captioner = Captioner(TransformersBackend(checkpoint))
     found = captioner.caption(scenes)
-    monkeypatch.setattr(decoding.Decoder, "_decode_corners", from_the_whole_head)
+    monkeypatch.setattr(Decoder, "_decode_corners", from_the_whole_head)
     expected = captioner.caption(scenes)
     assert [result.stages for result in found] == [result.stages for result in expected]
     assert sum(len(result.entities) for result in found) > 6
@@ -39,21 +39,21 @@ def test_all_four_stages_write_what_the_whole_head_writes(checkpoint, scenes, mo
 
 def test_coordinates_of_new_boxes_never_reach_the_whole_head(checkpoint, scenes, monkeypatch):
     rows = {"head": 0, "corners": 0, "taken": 0}
-    inside = decoding.Decoder._decode_corners
+    inside = Decoder._decode_corners
 
-    def count_corners(self, hidden_BH, bounds):
+    def count_corners(self, hidden_NH, bounds):
         rows["corners"] += len(bounds)
-        return inside(self, hidden_BH, bounds)
+        return inside(self, hidden_NH, bounds)
 
-    def count_taken(self, branch, token, *, std=0.0, take=decoding.Decoder._take):
+    def count_taken(self, token, *, std=0.0, take=Row.take):
         rows["taken"] += 1
-        return take(self, branch, token, std=std)
+        return take(self, token, std=std)
 
     def count_head(module, inputs, output):
         rows["head"] += len(inputs[0])
 
-    monkeypatch.setattr(decoding.Decoder, "_decode_corners", count_corners)
-    monkeypatch.setattr(decoding.Decoder, "_take", count_taken)
+    monkeypatch.setattr(Decoder, "_decode_corners", count_corners)
+    monkeypatch.setattr(Row, "take", count_taken)
     handle = checkpoint.model.lm_head.register_forward_hook(count_head)
     try:
         (result,) = Captioner(TransformersBackend(checkpoint)).caption(scenes[:1])
@@ -73,14 +73,14 @@ def test_every_box_has_a_confidence_also_where_captions_round_it(name, scenes):
 
 
 def test_drafts_change_no_answer_of_the_shipped_chain_and_save_steps(checkpoint, scenes, monkeypatch):
-    run, steps = decoding.Decoder.run, []
+    step, steps = Decoder.step, []
 
     def count_steps(self):
-        answers = run(self)
-        steps[-1] += sum(answer.num_steps for answer in answers)
-        return answers
+        ended = step(self)
+        steps[-1] += sum(answer.num_steps for _, answer in ended)
+        return ended
 
-    monkeypatch.setattr(decoding.Decoder, "run", count_steps)
+    monkeypatch.setattr(Decoder, "step", count_steps)
     stages = []
     for config in (DecodingConfig(draft_step_tokens=200), DecodingConfig(enable_drafts=False)):
         steps.append(0)

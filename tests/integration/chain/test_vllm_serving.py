@@ -4,11 +4,10 @@ import importlib.util
 
 import pytest
 
-from pancap.chain.backends.transformers import TransformersBackend
-from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding.loop import Branch, decode_branches
+from pancap.chain.decoding.answers import Branch
+from pancap.chain.decoding.loop import Decoder
 from pancap.chain.export import export_for_vllm
-from pancap.chain.images import to_square
+from pancap.chain.images import to_pixels, to_square
 from pancap.chain.model import load_checkpoint
 from pancap.chain.stages import STAGES
 from pancap.chain.tokenizer import encode_prompt, token_ids
@@ -32,12 +31,14 @@ def test_vllm_writes_what_transformers_writes(tmp_path, monkeypatch):
 
 
 def _transformers_answers(checkpoint, squares, prompt):
-    backend = TransformersBackend(checkpoint, decoding=DecodingConfig(enable_constraints=False))
-    encoded = backend.encode(squares)
-    branches = [
-        Branch(image=index, prompt_ids=tuple(prompt), max_new_tokens=NUM_TOKENS) for index in range(len(squares))
-    ]
-    return [answer.ids for answer in decode_branches(checkpoint, encoded.prefix, branches=branches)]
+    decoder = Decoder(checkpoint, num_slots=len(squares))
+    slots = decoder.encode(to_pixels(squares, image_px=checkpoint.image_px, resample=checkpoint.meta.resample))
+    for slot in slots:
+        decoder.start(slot, Branch(prompt_ids=tuple(prompt), max_new_tokens=NUM_TOKENS))
+    answers = {}
+    while len(answers) < len(slots):
+        answers |= dict(decoder.step())
+    return [answers[slot].ids for slot in slots]
 
 
 def _vllm_answers(folder, checkpoint, squares, prompt):

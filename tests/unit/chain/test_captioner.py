@@ -1,6 +1,7 @@
 import json
 import os
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ SHORT = DecodingConfig(max_new_tokens_loc=15, max_new_tokens_tag=30, max_new_tok
 
 
 class PerfectBackend:
-    """Knows the answers; records how it was asked."""
+    """Knows the answers; asks about two images in turn and records how it was asked."""
 
     coordinates = "tokens"
 
@@ -28,25 +29,23 @@ class PerfectBackend:
         self.answers = answers
         self.confidence = confidence or {}
         self.asked = []
-        self.num_encoded = 0
 
-    def encode(self, images):
-        self.num_encoded += len(images)
+    def codec(self, image):
+        return BoxCodec(coordinates="tokens")
 
-        class Encoded:
-            codecs = tuple(BoxCodec(coordinates="tokens") for _ in images)
-
-        return Encoded()
-
-    def answer(self, encoded, questions):
-        self.asked.append([(question.stage, question.image) for question in questions])
-        return [
-            Answer(text=self.answers[question.stage], confidence=self.confidence.get(question.stage, {}))
-            for question in questions
-        ]
+    def converse(self, openings, *, follow):
+        waiting, under_way = iter(openings), []
+        while under_way := under_way + [question for _, question in islice(waiting, 2 - len(under_way))]:
+            question = under_way.pop(0)
+            stage = question.stage
+            self.asked.append((question.image, stage))
+            answer = Answer(text=self.answers[stage], confidence=self.confidence.get(stage, {}))
+            if following := follow(question.image, answer):
+                under_way.append(following)
+            yield question.image
 
 
-def test_four_stages_share_one_encoding_of_each_image():
+def test_every_image_goes_through_the_four_stages():
     backend = PerfectBackend(
         {
             "loc": "<box><c100><c200><c300><c400>",
@@ -56,27 +55,27 @@ def test_four_stages_share_one_encoding_of_each_image():
         }
     )
     image = np.zeros((8, 8, 3), np.uint8)
-    results = Captioner(backend, batch_size=2).caption([image] * 3)
-    assert backend.num_encoded == 3
-    assert [asked[0][0] for asked in backend.asked] == ["loc", "tag", "disc", "cap"] * 2
+    results = Captioner(backend).caption([image] * 3)
+    stages = ["loc", "tag", "disc", "cap"]
+    assert backend.asked == [(place, stage) for stage in stages for place in (0, 1)] + [(2, stage) for stage in stages]
     assert results[2].caption == "A cat [[0.100, 0.200, 0.300, 0.400]] and a dog."
     assert [(entity.id, entity.tag) for entity in results[0].entities] == [(1, "cat"), (2, "dog")]
-    assert list(results[0].timings_s) == ["encode", "loc", "tag", "disc", "cap"]
-    assert list(results[0].stages) == ["loc", "tag", "disc", "cap"]
+    assert list(results[0].timings_s) == stages
+    assert list(results[0].stages) == stages
 
 
 def test_two_stages_list_the_instances_and_caption_them():
     answers = {"inst": " cat<box><c100><c200><c300><c400>", "cap": "A cat<box><c100><c200><c300><c400>."}
     backend = PerfectBackend(answers)
     (result,) = Captioner(backend, mode="two_stage").caption([np.zeros((8, 8, 3), np.uint8)])
-    assert [asked[0][0] for asked in backend.asked] == ["inst", "cap"]
+    assert [stage for _, stage in backend.asked] == ["inst", "cap"]
     assert [(entity.tag, entity.box) for entity in result.entities] == [("cat", Box(0.1, 0.2, 0.3, 0.4))]
 
 
 def test_without_a_caption_stage_the_instances_are_the_caption():
     backend = PerfectBackend({"inst": " cat<box><c100><c200><c300><c400>"})
     (result,) = Captioner(backend, mode="instances").caption([np.zeros((8, 8, 3), np.uint8)])
-    assert [asked[0][0] for asked in backend.asked] == ["inst"]
+    assert [stage for _, stage in backend.asked] == ["inst"]
     assert result.caption == "cat [[0.100, 0.200, 0.300, 0.400]]"
     assert [(entity.tag, entity.box) for entity in result.entities] == [("cat", Box(0.1, 0.2, 0.3, 0.4))]
 
@@ -123,7 +122,7 @@ def test_a_box_keeps_the_confidence_with_which_it_was_placed():
 def test_an_image_without_boxes_is_asked_for_no_tags():
     backend = PerfectBackend({"loc": "nothing", "disc": "None", "cap": "A wall."})
     (result,) = Captioner(backend).caption([np.zeros((8, 8, 3), np.uint8)])
-    assert [asked[0][0] for asked in backend.asked if asked] == ["loc", "disc", "cap"]
+    assert [stage for _, stage in backend.asked] == ["loc", "disc", "cap"]
     assert result.stages["tag"] == ""
     assert result.entities == ()
 
@@ -139,10 +138,10 @@ def test_one_stage_reads_entities_from_the_caption():
 @pytest.mark.parametrize("form", ["token_checkpoint", "text_checkpoint"])
 def test_a_random_model_gives_a_result_for_every_image(form, request, pictures):
     checkpoint = request.getfixturevalue(form)
-    backend = TransformersBackend(checkpoint, decoding=SHORT)
-    results = Captioner(backend, batch_size=2).caption(pictures)
+    backend = TransformersBackend(checkpoint, decoding=SHORT, batch_size=2)
+    results = Captioner(backend).caption(pictures)
     assert backend.num_images_encoded == len(results) == len(pictures)
-    again = Captioner(backend, batch_size=5).caption(pictures)
+    again = Captioner(TransformersBackend(checkpoint, decoding=SHORT, batch_size=5)).caption(pictures)
     assert [result.caption for result in again] == [result.caption for result in results]
 
 

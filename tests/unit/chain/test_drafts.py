@@ -10,9 +10,8 @@ from pancap.chain.backends.base import Question
 from pancap.chain.backends.transformers import TransformersBackend
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.config import DecodingConfig
-from pancap.chain.decoding import loop
+from pancap.chain.decoding import answers
 from pancap.chain.decoding.drafts import BoxDrafts, Drafter, RepeatDrafts, Speller
-from pancap.chain.decoding.loop import decode_branches
 from pancap.chain.stages import STAGES_OF_MODE, ChainState, build_answer
 from pancap.chain.tokenizer import encode
 
@@ -131,16 +130,43 @@ def test_a_tokenizer_that_glues_digits_is_refused_in_words():
         Speller(lambda text: [hash(word) for word in text.split("]], ")], stage="tag", coordinates="text")
 
 
-def decode_all(checkpoint, pictures, config):
-    """Every stage of every picture in one batch."""
-    backend = TransformersBackend(checkpoint, decoding=config)
-    encoded = backend.encode(pictures)
-    branches = [
-        backend._branch(Question(image=image, stage=stage, state=STATE), encoded=encoded)
-        for image in range(len(pictures))
-        for stage in STAGES_OF_MODE["chain"]
-    ]
-    return decode_branches(checkpoint, encoded.prefix, branches=branches, repeat_window=6, step_tokens=300)
+class Recorded(TransformersBackend):
+    """Keeps what was decoded, and tells right before an answer begins what is asked."""
+
+    def __init__(self, checkpoint, *, on_ask, **settings):
+        super().__init__(checkpoint, **settings)
+        self.on_ask, self.decoded = on_ask, []
+
+    def _branch(self, question, *, codec):
+        self.on_ask(question.image, question.stage)
+        return super()._branch(question, codec=codec)
+
+    def _answer(self, decoded, *, codec):
+        self.decoded.append(decoded)
+        return super()._answer(decoded, codec=codec)
+
+
+def decode_all(checkpoint, pictures, config, *, on_ask=lambda image, stage: None):
+    """What every stage writes about every picture, three pictures under way: {(image, stage): answer}."""
+    config = replace(config, repeat_window=6, draft_step_tokens=300)
+    backend = Recorded(checkpoint, decoding=config, batch_size=3, on_ask=on_ask)
+    stages = STAGES_OF_MODE["chain"]
+    found = {}
+
+    def ask(image, stage):
+        return Question(image=image, stage=stage, state=STATE)
+
+    def follow(image, answer):
+        done = [stage for stage in stages if (image, stage) in found]
+        found[image, stages[len(done)]] = backend.decoded[-1]
+        left = stages[len(done) + 1 :]
+        return ask(image, left[0]) if left else None
+
+    openings = ((picture, ask(image, stages[0])) for image, picture in enumerate(pictures))
+    places = list(backend.converse(openings, follow=follow))
+    assert sorted(places) == sorted(image for image, _ in found)
+    assert backend.num_images_encoded == len(pictures)
+    return dict(sorted(found.items()))
 
 
 def limited(max_new_tokens, **settings):
@@ -154,19 +180,25 @@ def test_answers_are_the_same_with_drafts_and_without(checkpoint, pictures, ngra
     config = limited(70, draft_ngram=ngram, enable_constraints=enable_constraints)
     with_drafts = decode_all(checkpoint, pictures, config)
     without = decode_all(checkpoint, pictures, replace(config, enable_drafts=False))
-    assert [answer.ids for answer in with_drafts] == [answer.ids for answer in without]
-    for one, other in zip(with_drafts, without, strict=True):
-        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
-        assert one.num_steps <= other.num_steps
-        assert len(other.ids) - 1 <= other.num_steps
+    assert_alike(with_drafts, without)
+    for key, one in with_drafts.items():
+        assert one.num_steps <= without[key].num_steps
+        assert len(without[key].ids) - 1 <= without[key].num_steps
+
+
+def assert_alike(answers, others):
+    """The same tokens, and boxes as sure as floating point allows."""
+    assert {key: answer.ids for key, answer in answers.items()} == {key: other.ids for key, other in others.items()}
+    for key, answer in answers.items():
+        assert answer.confidence == pytest.approx(others[key].confidence, abs=1e-4)
 
 
 class Foreseen:
     """Drafts that hold the right tokens for a while, and then wrong ones; not in all rows at once."""
 
     def __init__(self, rules, *, prompt_ids):
-        self.answer, self.place = self.answers.pop(0), 0
-        self.rng = Random(len(self.answers))
+        self.answer, self.rng = self.coming, Random(0)
+        self.place = 0
 
     def advance(self, token):
         self.place += 1
@@ -182,14 +214,15 @@ def test_rows_go_on_from_wherever_their_draft_stops_to_be_right(checkpoint, pict
     config = limited(160, enable_constraints=enable_constraints)  # the text form outgrows the buffers
     without = decode_all(checkpoint, pictures, replace(config, enable_drafts=False))
     end = [checkpoint.tokenizer.eos_token_id]
-    monkeypatch.setattr(Foreseen, "answers", [answer.ids + end for answer in without], raising=False)
-    monkeypatch.setattr(loop, "Drafter", Foreseen)
-    with_drafts = decode_all(checkpoint, pictures, config)
-    assert [answer.ids for answer in with_drafts] == [answer.ids for answer in without]
-    for one, other in zip(with_drafts, without, strict=True):
-        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
-    assert 3 * sum(one.num_steps for one in with_drafts) < sum(other.num_steps for other in without)
-    assert len({tuple(answer.ids) for answer in without}) > len(pictures)
+
+    def foresee(image, stage):
+        monkeypatch.setattr(Foreseen, "coming", without[image, stage].ids + end, raising=False)
+
+    monkeypatch.setattr(answers, "Drafter", Foreseen)
+    with_drafts = decode_all(checkpoint, pictures, config, on_ask=foresee)
+    assert_alike(with_drafts, without)
+    assert 3 * sum(one.num_steps for one in with_drafts.values()) < sum(other.num_steps for other in without.values())
+    assert len({tuple(answer.ids) for answer in without.values()}) > len(pictures)
 
 
 def test_drafting_goes_on_where_the_answer_leaves_the_draft(checkpoint):
