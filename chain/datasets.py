@@ -75,12 +75,14 @@ def read_described(path: str | Path) -> list[Described]:
     """
     try:
         records = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(records, list):
+            raise TypeError(f"it is a {type(records).__name__}")
         if records and all(_has_texts(record, keys=caption_json.KEYS) for record in records):
             name, caption = caption_json.KEYS
             return [CaptionedImage(name=record[name], caption=record[caption]) for record in records]
         if records and all(record.keys() >= set(llava_json.KEYS) for record in records):
             return list(group_samples(records, source=path))
-        problem = "its records have other keys" if records else "it has no records"
+        problem = "its objects have other keys" if records else "it is empty"
     except UsageError:
         raise
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:

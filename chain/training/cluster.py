@@ -12,19 +12,18 @@ from pancap.configs import StoppedError, UsageError
 
 
 def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
-    """Trains on config.num_workers Ray Train workers and waits for the end.
+    """Trains on config.num_workers Ray Train workers of the cluster that `start_ray` found, and waits for the end.
 
     A worker's death restarts all from the last whole state, config.max_failures times.
 
     Raises:
-        UsageError: no cluster has that many CPUs or GPUs, or a worker refused its configuration.
+        UsageError: a worker refused its configuration.
         StoppedError: the loss was not finite for too long, or workers died too often.
     """
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    _start_ray(config)
     files.end.unlink(missing_ok=True)
     trainer = TorchTrainer(
         train_worker,
@@ -50,7 +49,12 @@ def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
     return _finished_state(files)
 
 
-def _start_ray(config: TrainConfig) -> None:
+def start_ray(config: TrainConfig) -> None:
+    """Connects this process to a Ray cluster, unless it is, which has room for the run's workers.
+
+    Raises:
+        UsageError: no cluster has that many CPUs or GPUs.
+    """
     import ray
 
     if not ray.is_initialized():

@@ -84,7 +84,8 @@ class TrainConfig:
     """One training run of the chain, or of a baseline with fewer stages."""
 
     data: str
-    """Parquet file or folder of pancap scenes or pancap engine."""
+    """Parquet file or folder of pancap scenes or pancap engine; or a .json: SA-Pancap's captions, or LLaVA samples with
+    the chain's four prompts, as pancap engine exports them."""
     out: str
     """Folder of the run: checkpoint/, state/, metrics.jsonl, config.yaml."""
     init: str | None = None
@@ -132,10 +133,13 @@ class TrainConfig:
     """Longest branch of an image (prompt and answer); images with a longer one are left out and counted."""
     limit: int | None = None
     """Use only the first images of the dataset."""
+    images: str | None = None
+    """Folder that holds the images of a .json, from which relative paths count; None: the folder of the .json."""
     cache: str | None = None
     """Folder of decoded images, to share between runs on one dataset; None: out/cache."""
     num_workers: int = 2
-    """Ray Train workers; 0 trains in this process, without Ray and DeepSpeed."""
+    """Ray Train workers, on a cluster that decodes the images too; 0 does all in this process, without Ray and
+    DeepSpeed."""
     threads_per_worker: int = 1
     """Torch threads of each worker."""
     zero_stage: Literal[0, 1, 2, 3] = 1
@@ -224,7 +228,8 @@ class VisionTrainConfig:
     """Pretraining of the vision tower on what each patch shows."""
 
     data: str
-    """Parquet file or folder of pancap scenes or pancap engine."""
+    """Parquet file or folder of pancap scenes or pancap engine; or a .json: SA-Pancap's captions, or LLaVA samples with
+    the chain's four prompts, as pancap engine exports them."""
     out: str
     """Folder that receives the tower (vision.safetensors, vision.json)."""
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -249,6 +254,8 @@ class VisionTrainConfig:
     """The most frequent tags are classes of their own, the others share one."""
     limit: int | None = None
     """Use only the first images of the dataset."""
+    images: str | None = None
+    """Folder that holds the images of a .json, from which relative paths count; None: the folder of the .json."""
     cache: str | None = None
     """Folder of decoded images, to share between runs on one dataset; None: out/cache."""
     seed: int = 0

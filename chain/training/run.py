@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.datasets import is_json, read_training_images, write_training_images
 from pancap.chain.model import (
     CheckpointMeta,
     build_model,
@@ -29,6 +29,7 @@ from pancap.configs import UsageError
 
 Metrics = Callable[[int, dict[str, float]], None]
 WATCH_EVERY_S = 0.2
+ROWS_FILE = "data.parquet"
 
 
 def run_training(
@@ -57,7 +58,13 @@ def run_training(
     if (validate is None) != (config.validation is None):
         raise UsageError("validation needs both a folder and something that scores; `pancap train chain` brings it")
     config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
-    files = _prepare(config, config_text=config_text, on_progress=on_progress)
+    rows, images = _read_dataset(config)
+    config = replace(config, data=str(rows))
+    if config.num_workers:
+        from pancap.chain.training.cluster import start_ray
+
+        start_ray(config)
+    files = _prepare(config, images=images, config_text=config_text, on_progress=on_progress)
     found = latest_state(files.states)
     resumed_from = found[1].step if found else 0
     trim_metrics(files.metrics, step=resumed_from)
@@ -87,7 +94,26 @@ def run_training(
     )
 
 
-def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | None) -> RunFiles:
+def _read_dataset(config: TrainConfig) -> tuple[Path, list[TrainingImage]]:
+    """The parquet that workers read, and what is in it.
+
+    What a JSON gives is kept in one: all workers see the same rows, and so does a resumed run when images have gone.
+    """
+    data, out = Path(config.data), Path(config.out)
+    kept = out / ROWS_FILE
+    if is_json(data) and config.resume and kept.is_file() and latest_state(out / "state"):
+        return kept, read_training_images(kept)
+    images = read_training_images(data, images=config.images, limit=config.limit)
+    if not is_json(data):
+        return data, images
+    out.mkdir(parents=True, exist_ok=True)
+    write_training_images(images, kept)
+    return kept, images
+
+
+def _prepare(
+    config: TrainConfig, *, images: list[TrainingImage], config_text: str, on_progress: Progress | None
+) -> RunFiles:
     """Everything that the workers find ready: decoded images, and the checkpoint to start from."""
     out = Path(config.out)
     is_resumed = config.resume and latest_state(out / "state") is not None
@@ -95,7 +121,6 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
         shutil.rmtree(out / "state")
         (out / "metrics.jsonl").unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    images = read_training_images(config.data, limit=config.limit)
     if not is_resumed:
         _write_start(config, images=images, folder=out / "start")
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
@@ -108,6 +133,7 @@ def _prepare(config: TrainConfig, *, config_text: str, on_progress: Progress | N
         image_px=read_image_px(out / "start"),
         folder=cache,
         resample=read_meta(out / "start").resample,
+        on_ray=config.num_workers > 0,
         on_progress=on_progress,
     )
     return RunFiles(out=out, pixels=pixels)

@@ -85,7 +85,7 @@ def train_vision(
 
     torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
-    images = read_training_images(config.data, with_content=True, limit=config.limit)
+    images = read_training_images(config.data, images=config.images, with_content=True, limit=config.limit)
     num_train = len(images) - min(HELD_OUT, len(images) // 5)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -87,6 +87,15 @@ def squares_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("squares"), num=12)
 
 
+@pytest.fixture(scope="session")
+def tiny_model() -> ModelConfig:
+    """Sizes of a model whose training takes milliseconds a step."""
+    return ModelConfig(
+        image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
+        text_hidden=32, text_layers=1, text_heads=2, text_mlp=64, vocabulary_size=400,
+    )  # fmt: skip
+
+
 CAPTIONS = (
     "A red square [[0.100, 0.200, 0.300, 0.400]] is to the left of a blue square [[0.500, 0.500, 0.750, 0.900]].",
     "The scene is calm. A green square [[0.000, 0.000, 1.000, 1.000]] is behind the red square.",

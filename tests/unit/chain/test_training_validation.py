@@ -6,23 +6,17 @@ from threading import Event, Thread
 
 import pytest
 
-from pancap.chain.config import ModelConfig
 from pancap.chain.model import load_checkpoint, read_meta, save_checkpoint
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.run import run_training
 from pancap.chain.training.validation import PENDING_FOLDER, VALIDATION_FILE, Validator, leave_for_validation
 from pancap.configs import UsageError
 
-TINY = ModelConfig(
-    image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
-    text_hidden=32, text_layers=1, text_heads=2, text_mlp=64, vocabulary_size=400,
-)  # fmt: skip
-
 
 @pytest.fixture
-def config(squares_parquet, tmp_path):
+def config(squares_parquet, tiny_model, tmp_path):
     return TrainConfig(
-        data=str(squares_parquet), out=str(tmp_path / "run"), model=TINY, steps=3, batch_size=4, num_workers=0,
+        data=str(squares_parquet), out=str(tmp_path / "run"), model=tiny_model, steps=3, batch_size=4, num_workers=0,
         log_every=1, checkpoint_every=1, validation="held out",
     )  # fmt: skip
 

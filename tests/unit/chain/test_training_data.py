@@ -1,0 +1,64 @@
+"""A run on a JSON is the run on the parquet that it was made from, and keeps its rows."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from pancap.chain.datasets import read_training_images
+from pancap.chain.llava_json import export_llava
+from pancap.chain.training.config import TrainConfig, VisionTrainConfig
+from pancap.chain.training.run import run_training
+from pancap.chain.training.vision import train_vision
+
+
+@pytest.fixture
+def pictures_folder(squares_parquet, tmp_path):
+    """A copy of the images, which the test may take away."""
+    return shutil.copytree(squares_parquet.parent / "images", tmp_path / "images")
+
+
+@pytest.fixture
+def llava(squares_parquet, pictures_folder, tmp_path):
+    images = read_training_images(squares_parquet)
+    export_llava([replace(image, path=pictures_folder / image.path.name) for image in images], tmp_path / "llava.json")
+    return tmp_path / "llava.json"
+
+
+@pytest.fixture
+def config(llava, tiny_model, tmp_path):
+    return TrainConfig(
+        data=str(llava), images=str(tmp_path), out=str(tmp_path / "run"), model=tiny_model, steps=4, batch_size=4,
+        num_workers=0, log_every=1, checkpoint_every=2,
+    )  # fmt: skip
+
+
+def losses(out):
+    lines = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines]
+
+
+def test_losses_on_an_export_are_those_on_its_parquet(config, squares_parquet, tmp_path):
+    run_training(config)
+    run_training(replace(config, data=str(squares_parquet), images=None, out=str(tmp_path / "parquet")))
+    assert losses(tmp_path / "run") == losses(tmp_path / "parquet")
+
+
+def test_a_resumed_run_has_its_rows_still_when_images_have_gone(config, pictures_folder, tmp_path):
+    """Read anew, the JSON would give others, in another order."""
+    whole = run_training(replace(config, out=str(tmp_path / "whole")))
+    run_training(replace(config, steps=2))
+    shutil.rmtree(pictures_folder)
+    resumed = run_training(replace(config, resume=True))
+    assert (resumed.resumed_from, resumed.steps) == (2, 4)
+    assert resumed.last["loss"] == pytest.approx(whole.last["loss"], rel=0.05)
+
+
+def test_a_vision_tower_learns_from_a_json_too(config, tmp_path):
+    tower = VisionTrainConfig(
+        data=config.data, images=config.images, out=str(tmp_path / "tower"), model=config.model, steps=2, batch_size=4,
+        num_threads=1,
+    )  # fmt: skip
+    assert train_vision(tower).steps == 2
+    assert (tmp_path / "tower" / "vision.safetensors").is_file()
