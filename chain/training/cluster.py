@@ -6,7 +6,8 @@ import os
 from dataclasses import asdict
 
 from pancap.chain.training.config import TrainConfig
-from pancap.chain.training.loop import RunFiles, train
+from pancap.chain.training.files import RunFiles
+from pancap.chain.training.loop import train
 from pancap.chain.training.states import TrainerState
 from pancap.configs import StoppedError, UsageError
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pancap.chain.training.adapters import merged
 from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.copies import Copies
 from pancap.chain.training.encoding import TreeBatch
 from pancap.chain.training.loss import LossParts
 
@@ -37,20 +37,16 @@ class TrainEngine(Protocol):
         """The largest of all workers' values: what they go by together."""
         ...
 
-    def weights(self) -> "Mapping[str, torch.Tensor]":
-        """The model's weights, adapters merged; every worker calls it, the first one gets them all."""
+    def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
+        """Copies of the model's weights, adapters apart; every worker calls it, the first one gets them all."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Writes what `load` needs; every worker calls it."""
+    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
+        """Copies of what `load` needs, by the file in the folder to write it to; every worker calls it."""
         ...
 
     def load(self, folder: Path) -> None:
         """Takes up a saved state; every worker calls it."""
-        ...
-
-    def barrier(self) -> None:
-        """Waits for all workers."""
         ...
 
 
@@ -92,16 +88,15 @@ class PlainEngine:
         """The value itself."""
         return value
 
-    def weights(self) -> "Mapping[str, torch.Tensor]":
+    def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
         """The model's weights."""
-        return merged(self._step.get_submodule("model").state_dict(), config=self._config.lora)
+        weights: Mapping[str, torch.Tensor] = copies.tree(self._step.get_submodule("model").state_dict())
+        return weights
 
-    def save(self, folder: Path) -> None:
-        """Writes weights and optimizer."""
-        import torch
-
+    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
+        """Weights and optimizer."""
         state = {"step": self._step.state_dict(), "optimizer": self._optimizer.state_dict()}
-        torch.save(state, folder / f"{STATE_TAG}.pt")
+        return {folder / f"{STATE_TAG}.pt": copies.tree(state)}
 
     def load(self, folder: Path) -> None:
         """Reads weights and optimizer."""
@@ -110,9 +105,6 @@ class PlainEngine:
         state = torch.load(folder / f"{STATE_TAG}.pt", weights_only=True)
         self._step.load_state_dict(state["step"])
         self._optimizer.load_state_dict(state["optimizer"])
-
-    def barrier(self) -> None:
-        """Nobody to wait for."""
 
 
 class DeepSpeedEngine:
@@ -133,6 +125,8 @@ class DeepSpeedEngine:
             config=deepspeed_config(config, world_size=self.world_size),
             dist_init_required=False,
         )
+        self._engine.checkpoint_engine = self._storage = _storage_in_memory()
+        self._engine._copy_recovery_script = lambda save_path: None  # the one file written past the storage
 
     def forward(self, *batches: TreeBatch) -> LossParts:
         """Loss of this worker's images."""
@@ -158,35 +152,51 @@ class DeepSpeedEngine:
         dist.all_reduce(shared, op=dist.ReduceOp.MAX)
         return float(shared.item())
 
-    def weights(self) -> "Mapping[str, torch.Tensor]":
+    def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
         """The model's weights on the first worker; with ZeRO 3 they are collected one after another."""
         import deepspeed
 
         model = self._engine.module.get_submodule("model")
+        whole: dict[str, torch.Tensor] = {}
         if self._config.zero_stage < 3:
-            if self.rank:
-                return {}  # only the first worker writes: no second copy of the model in memory
-            return merged(model.state_dict(), config=self._config.lora)
-        whole = {}
+            return copies.tree(model.state_dict()) if self.rank == 0 else whole
         for name, parameter in model.named_parameters():
             with deepspeed.zero.GatheredParameters([parameter]):
                 if self.rank == 0:
-                    whole[name] = parameter.detach().to("cpu", copy=True)
-        return merged(whole, config=self._config.lora)
+                    whole[name] = copies.tensor(parameter)
+        return whole
 
-    def save(self, folder: Path) -> None:
-        """Writes trained weights (first worker) and this worker's share of the optimizer."""
-        self._engine.save_checkpoint(str(folder), tag=STATE_TAG, exclude_frozen_parameters=True)
+    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
+        """Trained weights (first worker) and this worker's share of the optimizer, as DeepSpeed saves them."""
+        self._storage.copies, self._storage.files = copies, {}
+        self._engine.save_checkpoint(str(folder), tag=STATE_TAG, save_latest=False, exclude_frozen_parameters=True)
+        files: dict[Path, Any] = self._storage.files
+        return files
 
     def load(self, folder: Path) -> None:
         """Reads weights and this worker's share of the optimizer."""
         self._engine.load_checkpoint(str(folder), tag=STATE_TAG, load_module_strict=False)
 
-    def barrier(self) -> None:
-        """Waits for all workers."""
-        import torch.distributed as dist
 
-        dist.barrier()
+def _storage_in_memory() -> Any:
+    """What DeepSpeed hands a checkpoint's files to: keeps copies of them, and writes nothing.
+
+    DeepSpeed's own engine that writes beside the training (`checkpoint.writer.decoupled`) makes no copies: the next
+    optimizer step waits until all is written. It writes in another process, and only prints the errors met there.
+    """
+    from deepspeed.runtime.checkpoint_engine import TorchCheckpointEngine
+
+    class StorageInMemory(TorchCheckpointEngine):  # type: ignore[misc]
+        copies: Copies
+        files: dict[Path, Any]
+
+        def makedirs(self, path: str, exist_ok: bool = False) -> None:
+            pass
+
+        def save(self, state_dict: Any, path: str) -> None:
+            self.files[Path(path)] = self.copies.tree(state_dict)
+
+    return StorageInMemory()
 
 
 def parameter_groups(step: "torch.nn.Module", *, config: TrainConfig) -> list[dict[str, Any]]:

@@ -2,68 +2,35 @@
 
 import json
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pancap.chain.datasets import read_training_images
-from pancap.chain.model import Checkpoint, load_checkpoint, save_checkpoint
+from pancap.chain.model import Checkpoint, load_checkpoint
 from pancap.chain.stages import STAGES_OF_MODE, StageName
 from pancap.chain.tokenizer import TokenIds, token_ids
 from pancap.chain.training.adapters import add_adapters
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
+from pancap.chain.training.files import RunFiles
 from pancap.chain.training.loss import COPIED_STAGES
 from pancap.chain.training.pixels import open_pixels
+from pancap.chain.training.publishing import publish_model
+from pancap.chain.training.saving import StateSaver
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
-from pancap.chain.training.states import TrainerState, latest_state, write_state
+from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.step import build_step
-from pancap.chain.training.validation import leave_for_validation
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import StoppedError, UsageError
 
-METRICS_FILE = "metrics.jsonl"
-END_FILE = "end.json"
 MAX_DROPS_IN_A_ROW = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFiles:
-    """Where a prepared run keeps its things, all under config.out but the decoded images."""
-
-    out: Path
-    pixels: Path
-
-    @property
-    def start(self) -> Path:
-        """The checkpoint that training begins from."""
-        return self.out / "start"
-
-    @property
-    def states(self) -> Path:
-        """Resumable states."""
-        return self.out / "state"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The trained model so far."""
-        return self.out / "checkpoint"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON line per logged step."""
-        return self.out / METRICS_FILE
-
-    @property
-    def end(self) -> Path:
-        """How the loop ended."""
-        return self.out / END_FILE
 
 
 def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> TrainerState:
@@ -195,13 +162,21 @@ class Loop:
         files: RunFiles,
     ) -> None:
         """Keeps its parts."""
-        self._engine, self._batches, self._checkpoint = engine, batches, checkpoint
-        self._config, self._files = config, files
+        self._engine, self._batches = engine, batches
+        self._config, self._metrics = config, files.metrics
+        self._saver = StateSaver(
+            files.states,
+            engine=engine,
+            num_to_keep=config.num_to_keep,
+            publish=partial(publish_model, checkpoint=checkpoint, config=config, files=files),
+        )
         self._window: list[dict[str, float]] = []
         self._window_started = time.monotonic()
 
     def run(self, state: TrainerState) -> TrainerState:
         """Trains on from a state to the end of the run."""
+        import torch
+
         config, engine = self._config, self._engine
         started = time.monotonic() - state.elapsed_s
         bad_in_a_row = 0
@@ -217,6 +192,8 @@ class Loop:
             if progress >= 1.0:
                 break
             engine.set_rate(cosine_with_warmup(progress, warmup=config.warmup))
+            # By step, so that a resumed run drops what the run in one piece would.
+            torch.manual_seed(config.seed + state.step * engine.world_size + engine.rank)
             parts = engine.forward(
                 *self._batches.next(rank=engine.rank, world_size=engine.world_size, progress=progress)
             )
@@ -224,6 +201,7 @@ class Loop:
             if is_bad:
                 bad_in_a_row += 1
                 if bad_in_a_row >= config.max_bad_steps:
+                    self._saver.finish()
                     raise StoppedError(
                         f"the loss was NaN or infinite in {bad_in_a_row} steps in a row up to step {state.step}; "
                         "run it again with resume=true and a lower lr"
@@ -245,10 +223,15 @@ class Loop:
             self._batches.dropped = 0
             if state.step % config.log_every == 0 or state.step == config.steps:
                 state = self._log(state, progress=progress)
+            self._saver.poll()
             if state.step % config.checkpoint_every == 0 and state.step < config.steps:
-                self._keep(state)
-        self._keep(state)
+                self._save(state)
+        self._save(state)
+        self._saver.finish()
         return state
+
+    def _save(self, state: TrainerState) -> None:
+        self._saver.save(replace(state, made_with=_made_with(self._engine, config=self._config)))
 
     def _log(self, state: TrainerState, *, progress: float) -> TrainerState:
         """Writes means since the last line (first worker's figures)."""
@@ -269,58 +252,9 @@ class Loop:
                 "skipped": state.skipped,
                 "elapsed_s": state.elapsed_s,
             }
-            with self._files.metrics.open("a") as file:
+            with self._metrics.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         return state
-
-    def _keep(self, state: TrainerState) -> None:
-        """Writes a resumable state, and the model as it is now."""
-        write_state(
-            self._files.states,
-            state=replace(state, made_with=_made_with(self._engine, config=self._config)),
-            save=self._engine.save,
-            is_first=self._engine.rank == 0,
-            barrier=self._engine.barrier,
-            num_to_keep=self._config.num_to_keep,
-        )
-        weights = self._engine.weights()
-        if self._engine.rank == 0:
-            provenance = {
-                "data": self._config.data,
-                "images_seen": state.step * self._config.batch_size,
-                "steps": state.step,
-                "seed": self._config.seed,
-                "seconds": round(state.elapsed_s, 1),
-                "started_from": self._config.init or self._config.vision or "random weights",
-            }
-            unfinished = self._files.checkpoint.with_name(".writing_checkpoint")
-            save_checkpoint(
-                self._checkpoint.model,
-                tokenizer=self._checkpoint.tokenizer,
-                directory=unfinished,
-                meta=replace(
-                    self._checkpoint.meta,
-                    mode=self._config.mode,
-                    refines_boxes=self._config.box_noise > 0,
-                    refines_captions=self._config.caption_noise > 0,
-                    provenance=provenance,
-                ),
-                storage=self._config.precision,
-                weights=weights,
-            )
-            if self._config.validation:
-                leave_for_validation(unfinished, out=self._files.out, step=state.step)
-            replace_folder(self._files.checkpoint, by=unfinished)
-
-
-def replace_folder(folder: Path, *, by: Path) -> None:
-    """Puts a whole folder in another one's place by renaming: no time at which it is there in part."""
-    old = folder.with_name(f".old_{folder.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    by.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _copied_stages(config: TrainConfig) -> tuple[StageName, ...]:

@@ -18,7 +18,8 @@ from pancap.chain.model import (
 )
 from pancap.chain.tokenizer import train_tokenizer
 from pancap.chain.training.config import TrainConfig
-from pancap.chain.training.loop import RunFiles, train, trim_metrics
+from pancap.chain.training.files import RunFiles
+from pancap.chain.training.loop import train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,23 @@ class TrainerState:
     first_loss: float | None = None
 
 
-def state_folder(root: Path, *, step: int) -> Path:
-    """Where the state after `step` lies."""
-    return root / f"step_{step:07d}"
+def partial_folder(root: Path, *, step: int) -> Path:
+    """Where the state after `step` is written."""
+    return root / f".writing_step_{step:07d}"
+
+
+def complete_state(root: Path, *, state: TrainerState, num_to_keep: int) -> None:
+    """Makes a state that all workers have written one to resume from, and removes older ones."""
+    partial, target = partial_folder(root, step=state.step), root / f"step_{state.step:07d}"
+    (partial / MANIFEST).write_text(json.dumps(asdict(state)))
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    for old in sorted(root.glob("step_*"))[:-num_to_keep]:
+        shutil.rmtree(old)
 
 
 def latest_state(root: Path) -> tuple[Path, TrainerState] | None:
-    """The newest whole state; half-written ones have no manifest, or still their temporary name."""
+    """The newest whole state; one that is still being written has no manifest, or still its temporary name."""
     for folder in sorted(root.glob("step_*"), reverse=True):
         manifest = folder / MANIFEST
         if manifest.is_file():
@@ -47,37 +56,7 @@ def latest_state(root: Path) -> tuple[Path, TrainerState] | None:
     return None
 
 
-def write_state(
-    root: Path,
-    *,
-    state: TrainerState,
-    save: Callable[[Path], None],
-    is_first: bool,
-    barrier: Callable[[], None],
-    num_to_keep: int,
-) -> None:
-    """Writes one state; every worker calls it, the first one creates, completes and renames the folder.
-
-    Args:
-        root: folder of all states.
-        state: goes into the manifest.
-        save: writes this worker's files into the folder.
-        is_first: whether this is worker 0.
-        barrier: waits for the others.
-        num_to_keep: older states are removed once the new one is whole.
-    """
-    partial = root / f".writing_step_{state.step:07d}"
-    if is_first:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    barrier()
-    save(partial)
-    barrier()
-    if is_first:
-        (partial / MANIFEST).write_text(json.dumps(asdict(state)))
-        target = state_folder(root, step=state.step)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        for old in sorted(root.glob("step_*"))[:-num_to_keep]:
-            shutil.rmtree(old)
-    barrier()
+def remove_partial(root: Path) -> None:
+    """Removes what an earlier attempt did not finish writing."""
+    for partial in root.glob(".writing_step_*"):
+        shutil.rmtree(partial)

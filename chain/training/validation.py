@@ -11,11 +11,12 @@ OUT/best/              the best of them
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+
+from pancap.chain.training import background
 
 VALIDATION_FILE = "validation.jsonl"
 BEST_FOLDER = "best"
@@ -107,19 +108,12 @@ class Validator:
         return int(waiting[-1].name.removeprefix("step_")) if waiting else None
 
     def _start(self, step: int) -> "Future[Validated]":
-        """Scores in a thread that does not keep a failed run's process alive."""
-        future: Future[Validated] = Future()
+        def work() -> Validated:
+            scratch = self._out / PENDING_FOLDER / "captions"
+            figures = dict(self._validate(_pending(self._out, step=step), scratch))
+            return Validated(step=step, data=self._data, figures=figures)
 
-        def work() -> None:
-            try:
-                scratch = self._out / PENDING_FOLDER / "captions"
-                figures = dict(self._validate(_pending(self._out, step=step), scratch))
-                future.set_result(Validated(step=step, data=self._data, figures=figures))
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="validation", daemon=True).start()
-        return future
+        return background.start(work, name="validation")
 
     def _collect(self) -> Validated | None:
         assert self._running is not None

@@ -27,15 +27,17 @@ WAYS = {
     "zero_3_recomputed": {"zero_stage": 3, "gradient_checkpointing": True},
     "bfloat16": {"zero_stage": 2, "precision": "bfloat16"},
     "lora_2": {"zero_stage": 2, "lora": {"rank": 4, "alpha": 8}},
+    "lora_dropout": {"zero_stage": 1, "lora": {"rank": 4, "alpha": 8, "dropout": 0.5}},
     "lora_3": {"zero_stage": 3, "lora": {"rank": 4, "alpha": 8}},
 }
 WORKER = """
-import json, sys
+import json, shutil, sys
 from pathlib import Path
 import torch.distributed as dist
 from pancap.chain.training.cluster import prepare_deepspeed
 from pancap.chain.training.config import LoraConfig, TrainConfig
-from pancap.chain.training.loop import RunFiles, train
+from pancap.chain.training.files import RunFiles
+from pancap.chain.training.loop import train
 
 rank, folder = int(sys.argv[1]), Path(sys.argv[2])
 prepare_deepspeed()
@@ -47,7 +49,13 @@ for name, settings in json.loads(sys.argv[3]).items():
         data=sys.argv[4], out=str(folder / name), steps=5, batch_size=4, num_workers=2, log_every=1,
         checkpoint_every=3, lr=1e-2, **settings,
     )
-    train(config, files=RunFiles(out=folder / name, pixels=pixels), use_deepspeed=True)
+    files = RunFiles(out=folder / name, pixels=pixels)
+    train(config, files=files, use_deepspeed=True)
+    if rank == 0:  # as if killed while it wrote its last state
+        files.checkpoint.rename(folder / name / "straight")
+        shutil.rmtree(files.states / "step_0000005")
+    dist.barrier()
+    train(config, files=files, use_deepspeed=True)
 """
 
 
@@ -88,7 +96,7 @@ def losses(folder):
 
 
 def weights(folder):
-    return load_checkpoint(folder / "checkpoint").model.state_dict()
+    return load_checkpoint(folder).model.state_dict()
 
 
 @pytest.mark.slow
@@ -106,11 +114,21 @@ def weights(folder):
 )
 def test_every_way_trains_the_same_model(runs, way, like, tolerance):
     assert losses(runs / way) == pytest.approx(losses(runs / like), rel=tolerance)
-    theirs = weights(runs / like)
-    ours = weights(runs / way)
+    theirs = weights(runs / like / "straight")
+    ours = weights(runs / way / "straight")
     assert set(ours) == set(theirs)
     for name, value in ours.items():
         assert torch.allclose(value, theirs[name], rtol=tolerance, atol=10 * tolerance), name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_resumed_run_ends_bit_for_bit_as_the_one_in_a_piece(runs, way):
+    """T4: three steps, a state, two steps more, on both workers."""
+    straight, resumed = (weights(runs / way / name) for name in ("straight", "checkpoint"))
+    assert straight.keys() == resumed.keys()
+    assert [name for name in straight if not torch.equal(straight[name], resumed[name])] == []
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A run whose process is killed again and again ends as the undisturbed one (R10, R11)."""
+"""A run whose process is killed again and again ends as the undisturbed one, bit for bit (R10, R11)."""
 
 import itertools
 import json
@@ -7,7 +7,8 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
+import torch
+from safetensors.torch import load_file
 
 from pancap.chain.config import ModelConfig
 from pancap.chain.training import loop
@@ -49,6 +50,12 @@ def losses(out):
     return {(line := json.loads(text))["step"]: line["loss"] for text in (Path(out) / "metrics.jsonl").open()}
 
 
+def assert_same_weights(out, other):
+    ours, theirs = (load_file(Path(folder) / "checkpoint" / "model.safetensors") for folder in (out, other))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_three_deaths_leave_no_trace(squares_parquet, tmp_path):
     config = TrainConfig(
         data=str(squares_parquet), out=str(tmp_path / "calm"), model=TINY, steps=STEPS, batch_size=4, num_workers=0,
@@ -62,6 +69,8 @@ def test_three_deaths_leave_no_trace(squares_parquet, tmp_path):
     done = [int(line) for line in trace.read_text().splitlines()]
     restarts = [(before, after) for before, after in itertools.pairwise(done) if after <= before]
     assert [before for before, _ in restarts] == list(DEATHS)
-    assert max(before - after + 1 for before, after in restarts) == INTERVAL  # no death costs more than one interval
-    assert losses(killed.out) == pytest.approx(losses(config.out), rel=0.01)
+    lost = [before - after + 1 for before, after in restarts]
+    assert max(lost) <= 2 * INTERVAL  # one interval, and the one whose state was being written
+    assert losses(killed.out) == losses(config.out)
     assert list(losses(killed.out)) == list(range(1, STEPS + 1))
+    assert_same_weights(killed.out, config.out)

@@ -14,7 +14,7 @@ from pancap.chain.training.config import LoraConfig, TrainConfig, VisionTrainCon
 from pancap.chain.training.patches import collect_classes, patch_targets
 from pancap.chain.training.run import run_training
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
-from pancap.chain.training.states import MANIFEST, TrainerState, latest_state, write_state
+from pancap.chain.training.states import MANIFEST
 from pancap.chain.training.vision import TOWER_FILE, mirrored, train_vision
 from pancap.configs import StoppedError, UsageError, load_config
 
@@ -63,33 +63,12 @@ def test_resumed_run_goes_on_as_if_it_had_never_stopped(config, tmp_path):
     summary = run_training(replace(config, resume=True), on_metrics=lambda step, figures: seen.append(step))
     assert summary.resumed_from == 2
     assert seen[-2:] == [3, 4]
-    assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
 
 
 def test_without_resume_a_run_starts_anew(config):
     run_training(config)
     assert run_training(config).resumed_from == 0
-
-
-def test_half_written_state_is_never_selected(tmp_path):
-    """R11: killed between the first file and the manifest."""
-
-    def save(folder):
-        (folder / "weights").write_text("whole")
-
-    def save_half(folder):
-        (folder / "weights").write_text("ha")
-        raise KeyboardInterrupt
-
-    settings = {"is_first": True, "barrier": lambda: None, "num_to_keep": 2}
-    write_state(tmp_path, state=TrainerState(step=1), save=save, **settings)
-    with pytest.raises(KeyboardInterrupt):
-        write_state(tmp_path, state=TrainerState(step=2), save=save_half, **settings)
-    folder, state = latest_state(tmp_path)
-    assert state.step == 1 and (folder / "weights").read_text() == "whole"
-    for step in (2, 3, 4):
-        write_state(tmp_path, state=TrainerState(step=step), save=save, **settings)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_0000003", "step_0000004"]
 
 
 def test_state_of_another_worker_count_is_refused(config, tmp_path):

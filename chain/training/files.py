@@ -1,0 +1,48 @@
+"""Where a training run keeps its things."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where a prepared run keeps its things, all under config.out but the decoded images."""
+
+    out: Path
+    pixels: Path
+
+    @property
+    def start(self) -> Path:
+        """The checkpoint that training begins from."""
+        return self.out / "start"
+
+    @property
+    def states(self) -> Path:
+        """Resumable states."""
+        return self.out / "state"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained model so far."""
+        return self.out / "checkpoint"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line per logged step."""
+        return self.out / "metrics.jsonl"
+
+    @property
+    def end(self) -> Path:
+        """How the loop ended."""
+        return self.out / "end.json"
+
+
+def replace_folder(folder: Path, *, by: Path) -> None:
+    """Puts a whole folder in another one's place by renaming: no time at which it is there in part."""
+    old = folder.with_name(f".old_{folder.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    by.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
