@@ -7,9 +7,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """Where a prepared run keeps its things, all under config.out but the decoded images."""
+    """Where a prepared run keeps its things, all under config.out but the decoded images and a parquet that was given.
+
+    Args:
+        out: the run's folder.
+        data: the parquet that every worker reads.
+        pixels: the decoded images, in the order of its rows.
+    """
 
     out: Path
+    data: Path
     pixels: Path
 
     @property

@@ -61,7 +61,7 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
     state = _resume(engine, config=config, files=files)
     pixels, refused = open_pixels(files.pixels)
     batches = BatchSource(
-        images=read_training_images(config.data, limit=config.limit),
+        images=read_training_images(files.data, limit=config.limit),
         pixels=pixels,
         refused=refused,
         checkpoint=checkpoint,

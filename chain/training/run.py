@@ -45,7 +45,7 @@ def run_training(
 
     Args:
         config: the run. `num_workers=0` trains in this process; otherwise Ray Train starts that many workers, which
-            must see config.data and config.out under the same paths.
+            must see config.data, its images and config.out under the same paths, and decode the images.
         config_text: unresolved YAML, kept in config.out.
         on_progress: called with (what, done, total), in the calling thread.
         on_metrics: called with (step, figures) for every logged step once, in the calling thread.
@@ -59,13 +59,13 @@ def run_training(
     if (validate is None) != (config.validation is None):
         raise UsageError("validation needs both a folder and something that scores; `pancap train chain` brings it")
     config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
-    rows, images = _read_dataset(config)
-    config = replace(config, data=str(rows))
+    data, images = _read_dataset(config)
     if config.num_workers:
         from pancap.chain.training.cluster import start_ray
 
         start_ray(config)
-    files = _prepare(config, images=images, config_text=config_text, on_progress=on_progress)
+    pixels = _prepare(config, images=images, config_text=config_text, on_progress=on_progress)
+    files = RunFiles(out=Path(config.out), data=data, pixels=pixels)
     found = latest_state(files.states)
     resumed_from = found[1].step if found else 0
     trim_metrics(files.metrics, step=resumed_from)
@@ -114,8 +114,8 @@ def _read_dataset(config: TrainConfig) -> tuple[Path, list[TrainingImage]]:
 
 def _prepare(
     config: TrainConfig, *, images: list[TrainingImage], config_text: str, on_progress: Progress | None
-) -> RunFiles:
-    """Everything that the workers find ready: decoded images, and the checkpoint to start from."""
+) -> Path:
+    """What the workers find ready: the checkpoint to start from, and the decoded images, whose map it returns."""
     out = Path(config.out)
     is_resumed = config.resume and latest_state(out / "state") is not None
     if not config.resume and (out / "state").exists():
@@ -129,7 +129,7 @@ def _prepare(
     if config_text:
         (out / "config.yaml").write_text(config_text)
     cache = Path(config.cache).resolve() if config.cache else out / "cache"
-    pixels = cache_pixels(
+    return cache_pixels(
         images,
         image_px=read_image_px(out / "start"),
         folder=cache,
@@ -137,7 +137,6 @@ def _prepare(
         on_ray=config.num_workers > 0,
         on_progress=on_progress,
     )
-    return RunFiles(out=out, pixels=pixels)
 
 
 def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:

@@ -49,7 +49,7 @@ for name, settings in json.loads(sys.argv[3]).items():
         data=sys.argv[4], out=str(folder / name), steps=5, batch_size=4, num_workers=2, log_every=1,
         checkpoint_every=3, lr=1e-2, **settings,
     )
-    files = RunFiles(out=folder / name, pixels=pixels)
+    files = RunFiles(out=folder / name, data=Path(config.data), pixels=pixels)
     train(config, files=files, use_deepspeed=True)
     if rank == 0:  # as if killed while it wrote its last state
         files.checkpoint.rename(folder / name / "straight")

@@ -8,6 +8,7 @@ import pytest
 
 from pancap.chain.datasets import read_training_images
 from pancap.chain.llava_json import export_llava
+from pancap.chain.model import read_meta
 from pancap.chain.training.config import TrainConfig, VisionTrainConfig
 from pancap.chain.training.run import run_training
 from pancap.chain.training.vision import train_vision
@@ -40,7 +41,8 @@ def losses(out):
 
 
 def test_losses_on_an_export_are_those_on_its_parquet(config, squares_parquet, tmp_path):
-    run_training(config)
+    summary = run_training(config)
+    assert read_meta(summary.checkpoint).provenance["data"] == config.data
     run_training(replace(config, data=str(squares_parquet), images=None, out=str(tmp_path / "parquet")))
     assert losses(tmp_path / "run") == losses(tmp_path / "parquet")
 

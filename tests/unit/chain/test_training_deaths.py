@@ -10,15 +10,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from pancap.chain.config import ModelConfig
 from pancap.chain.training import loop
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.run import run_training
 
-TINY = ModelConfig(
-    image_px=32, patch_px=16, vision_hidden=16, vision_layers=1, vision_heads=1, vision_mlp=16,
-    text_hidden=16, text_layers=1, text_heads=1, text_mlp=16, vocabulary_size=300,
-)  # fmt: skip
 INTERVAL, STEPS = 4, 24
 DEATHS = (6, 15, 20)  # the last one before the state of its step is written
 
@@ -56,9 +51,9 @@ def assert_same_weights(out, other):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_three_deaths_leave_no_trace(squares_parquet, tmp_path):
+def test_three_deaths_leave_no_trace(squares_parquet, tiny_model, tmp_path):
     config = TrainConfig(
-        data=str(squares_parquet), out=str(tmp_path / "calm"), model=TINY, steps=STEPS, batch_size=4, num_workers=0,
+        data=str(squares_parquet), out=str(tmp_path / "calm"), model=tiny_model, steps=STEPS, batch_size=4, num_workers=0,
         log_every=1, checkpoint_every=INTERVAL, lr=1e-3, cache=str(tmp_path / "cache"),
     )  # fmt: skip
     run_training(config)

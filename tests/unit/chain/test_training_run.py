@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from pancap.chain.config import ModelConfig
 from pancap.chain.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, read_meta
 from pancap.chain.training.config import LoraConfig, TrainConfig, VisionTrainConfig
@@ -18,16 +17,11 @@ from pancap.chain.training.states import MANIFEST
 from pancap.chain.training.vision import TOWER_FILE, mirrored, train_vision
 from pancap.configs import StoppedError, UsageError, load_config
 
-TINY = ModelConfig(
-    image_px=32, patch_px=8, vision_hidden=32, vision_layers=1, vision_heads=2, vision_mlp=64,
-    text_hidden=32, text_layers=1, text_heads=2, text_mlp=64, vocabulary_size=400,
-)  # fmt: skip
-
 
 @pytest.fixture
-def config(squares_parquet, tmp_path):
+def config(squares_parquet, tiny_model, tmp_path):
     return TrainConfig(
-        data=str(squares_parquet), out=str(tmp_path / "run"), model=TINY, steps=4, batch_size=4, num_workers=0,
+        data=str(squares_parquet), out=str(tmp_path / "run"), model=tiny_model, steps=4, batch_size=4, num_workers=0,
         log_every=1, checkpoint_every=2, lr=1e-3,
     )  # fmt: skip
 
@@ -124,9 +118,9 @@ def test_one_stage_and_sequential_runs_train(config, tmp_path):
     ]  # fmt: skip
 
 
-def test_run_starts_from_a_checkpoint_or_a_vision_tower(config, squares_parquet, tmp_path):
+def test_run_starts_from_a_checkpoint_or_a_vision_tower(config, squares_parquet, tiny_model, tmp_path):
     vision = VisionTrainConfig(
-        data=str(squares_parquet), out=str(tmp_path / "vision"), model=TINY, steps=3, batch_size=4, num_threads=1
+        data=str(squares_parquet), out=str(tmp_path / "vision"), model=tiny_model, steps=3, batch_size=4, num_threads=1
     )
     summary = train_vision(vision)
     assert (tmp_path / "vision" / TOWER_FILE).is_file() and summary.images == 12
@@ -141,7 +135,7 @@ def test_run_starts_from_a_checkpoint_or_a_vision_tower(config, squares_parquet,
     run_training(again)
     assert load_checkpoint(tmp_path / "again" / "start").tokenizer.get_vocab() == start.tokenizer.get_vocab()
     with pytest.raises(UsageError, match="other sizes"):
-        run_training(replace(config, vision=vision.out, model=replace(TINY, vision_layers=2)))
+        run_training(replace(config, vision=vision.out, model=replace(tiny_model, vision_layers=2)))
 
 
 def test_a_patch_belongs_to_the_smallest_box_around_its_centre(squares_parquet):

@@ -8,7 +8,6 @@ from threading import Barrier, Event, Thread
 import pytest
 import torch
 
-from pancap.chain.config import ModelConfig
 from pancap.chain.training import saving
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.copies import Copies
@@ -16,11 +15,6 @@ from pancap.chain.training.run import run_training
 from pancap.chain.training.saving import StateSaver
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.configs import StoppedError
-
-TINY = ModelConfig(
-    image_px=32, patch_px=16, vision_hidden=16, vision_layers=1, vision_heads=1, vision_mlp=16,
-    text_hidden=16, text_layers=1, text_heads=1, text_mlp=16, vocabulary_size=300,
-)  # fmt: skip
 
 
 @dataclass
@@ -167,10 +161,10 @@ def test_what_an_earlier_attempt_left_half_written_is_cleared_away(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_on_a_full_disk_stops_and_goes_on_when_there_is_room(squares_parquet, tmp_path, monkeypatch):
+def test_a_run_on_a_full_disk_stops_and_goes_on_when_there_is_room(squares_parquet, tiny_model, tmp_path, monkeypatch):
     """R28, with the writers of torch: their complaint is about a stream, what counts lies below it."""
     config = TrainConfig(
-        data=str(squares_parquet), out=str(tmp_path / "run"), model=TINY, steps=4, batch_size=4, num_workers=0,
+        data=str(squares_parquet), out=str(tmp_path / "run"), model=tiny_model, steps=4, batch_size=4, num_workers=0,
         log_every=1, checkpoint_every=2,
     )  # fmt: skip
     states = tmp_path / "run" / "state"
