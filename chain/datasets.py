@@ -73,24 +73,13 @@ def read_described(path: str | Path) -> list[Described]:
     Raises:
         UsageError: it is neither of captions nor of LLaVA samples.
     """
-    try:
-        records = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(records, list):
-            raise TypeError(f"it is a {type(records).__name__}")
-        if records and all(_has_texts(record, keys=caption_json.KEYS) for record in records):
-            name, caption = caption_json.KEYS
-            return [CaptionedImage(name=record[name], caption=record[caption]) for record in records]
-        if records and all(record.keys() >= set(llava_json.KEYS) for record in records):
-            return list(group_samples(records, source=path))
-        problem = "its objects have other keys" if records else "it is empty"
-    except UsageError:
-        raise
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        problem = f"{type(error).__name__}: {error}"
-    raise UsageError(
-        f"a JSON dataset must be a list of objects with {' and '.join(caption_json.KEYS)} (SA-Pancap's captions) or "
-        f"with image and conversations (LLaVA), {path} is not ({problem}); give one of them, or a parquet"
-    )
+    records = _load_objects(path)
+    name, caption = caption_json.KEYS
+    if all(isinstance(record.get(key), str) for record in records for key in (name, caption)):
+        return [CaptionedImage(name=record[name], caption=record[caption]) for record in records]
+    if all(llava_json.KEY in record for record in records):
+        return list(group_samples(records, source=path))
+    raise _foreign(path, "its objects have other keys")
 
 
 def write_training_images(images: Sequence[TrainingImage], path: Path) -> None:
@@ -117,8 +106,23 @@ def write_training_images(images: Sequence[TrainingImage], path: Path) -> None:
     partial_path.replace(path)
 
 
-def _has_texts(record: Mapping[str, Any], *, keys: Sequence[str]) -> bool:
-    return all(isinstance(record.get(key), str) for key in keys)
+def _load_objects(path: str | Path) -> list[dict[str, Any]]:
+    try:
+        records = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _foreign(path, f"{type(error).__name__}: {error}") from error
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise _foreign(path, "it is no list of objects")
+    if not records:
+        raise _foreign(path, "it is empty")
+    return records
+
+
+def _foreign(path: str | Path, problem: str) -> UsageError:
+    return UsageError(
+        f"a JSON dataset must be a list of objects with {' and '.join(caption_json.KEYS)} (SA-Pancap's captions) or "
+        f"with image and {llava_json.KEY} (LLaVA), {path} is not ({problem}); give one of them, or a parquet"
+    )
 
 
 def _read_named(path: Path, *, root: Path, limit: int | None) -> list[TrainingImage]:

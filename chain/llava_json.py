@@ -22,7 +22,7 @@ from pancap.chain.stages import STAGES, STAGES_OF_MODE, StageName
 from pancap.chain.tuples import StageExample, TrainingImage, make_examples
 from pancap.configs import UsageError
 
-KEYS = ("conversations",)
+KEY = "conversations"
 IMAGE_MARK = "<image>"
 
 
@@ -79,11 +79,11 @@ def export_llava(images: Iterable[TrainingImage], out: str | Path, *, seed: int 
     return len(samples)
 
 
-def group_samples(records: Sequence[Any], *, source: str | Path) -> list[LlavaImage]:
+def group_samples(records: Sequence[Mapping[str, Any]], *, source: str | Path) -> list[LlavaImage]:
     """Puts the samples of each image together, in order of the images' first ones.
 
     Args:
-        records: samples.
+        records: samples, each with its conversations.
         source: the file that they come from, for messages.
 
     Raises:
@@ -93,7 +93,7 @@ def group_samples(records: Sequence[Any], *, source: str | Path) -> list[LlavaIm
     others: list[str] = []
     for number, record in enumerate(records):
         try:
-            name, turns = record.get("image"), list(_turns(record["conversations"]))
+            name, turns = record.get("image"), list(_turns(record[KEY]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"sample {number} of {source} must have conversations of human and gpt in turn, each with a text value "
