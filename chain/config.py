@@ -86,8 +86,9 @@ class DecodingConfig:
     transformers alone."""
     draft_ngram: int = 3
     """With drafts: longest run of tokens of prompt and answer whose continuation is offered too; 0 for none."""
-    draft_step_tokens: int = 32
-    """With drafts: tokens that a forward pass may carry over all rows of the batch; drafts take what the rows leave."""
+    draft_step_tokens: int = 320
+    """With drafts: tokens that a forward pass may carry for all images under way, each draft its share; where that is
+    below 100 tokens draft_ngram rests."""
 
     def __post_init__(self) -> None:
         """Refuses limits below one token."""

@@ -4,8 +4,8 @@ Replay: a model of nano's size with random weights, text coordinates, pictures o
 head's scores are computed and looked through; then the next token is taken from the script of a real caption, so that
 prompts and answers have their real lengths. The published loop asks one image at a time, and each of its four calls
 encodes picture and prompt anew and writes one token a step, here without the overhead of transformers' `generate`. So
-its ratio holds the gain of batching too; and a batch of 32 takes all 32 of `decoding.draft_step_tokens`, so that drafts
-wait until half the rows have left: `staged, no drafts` says little about what drafts are worth to one image.
+its ratio holds what batching gains, what encoding an image once gains, and what drafts gain; `staged, no drafts` tells
+the last apart.
 """
 
 import statistics
@@ -48,8 +48,8 @@ class SpeedBench:
     """Wall time an image of each way over that of the staged driver, round by round.
 
     Args:
-        num_images: of the staged driver, one batch; the published loop takes some of them each round, and its time is
-            scaled by the tokens that they write.
+        num_images: of the staged driver, all under way at once; the published loop takes some of them each round, and
+            its time is scaled by the tokens that they write.
         num_threads: of torch.
         ratios: by way; `staged again` is the same a second time, and a difference below it is no claim.
     """

@@ -80,7 +80,7 @@ class Row:
 
     def begin_step(self, *, max_draft: int) -> list[int]:
         """The tokens that go into the next forward pass."""
-        self.draft = self._drafter.propose()[:max_draft] if self._drafter and max_draft else ()
+        self.draft = self._drafter.propose(room=max_draft) if self._drafter and max_draft else ()
         self.num_steps += 1
         return [*self.given, *self.draft]
 

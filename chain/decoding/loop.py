@@ -38,7 +38,7 @@ class Decoder:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, *, num_slots: int, repeat_window: int = 120, step_tokens: int = 32
+        self, checkpoint: Checkpoint, *, num_slots: int, repeat_window: int = 120, step_tokens: int = 320
     ) -> None:
         """Starts with empty slots."""
         from pancap.custom_kernels.box_decode import BoxDecoder

@@ -82,7 +82,7 @@ def test_drafts_change_no_answer_of_the_shipped_chain_and_save_steps(checkpoint,
 
     monkeypatch.setattr(Decoder, "step", count_steps)
     stages = []
-    for config in (DecodingConfig(draft_step_tokens=200), DecodingConfig(enable_drafts=False)):
+    for config in (DecodingConfig(draft_step_tokens=1000), DecodingConfig(enable_drafts=False)):
         steps.append(0)
         results = Captioner(TransformersBackend(checkpoint, decoding=config)).caption(scenes)
         stages.append([result.stages for result in results])
