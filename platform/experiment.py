@@ -100,7 +100,7 @@ class VariantResult:
         gain: overall minus the baseline's on the same images; None for the baseline.
         overall_by_seed: of each seed alone.
         mean_iou: percent, of the boxes of matched entities.
-        seconds_per_image: of captioning, by stage; mean over seeds.
+        seconds_per_image: of captioning, wall time, by stage in the shares that images spend in each; mean over seeds.
         tokens_per_image: that each stage wrote, mean over seeds.
         num_steps, num_images: of training, all phases.
     """
@@ -228,13 +228,18 @@ def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Pat
     report = score_files(captions / "captions.json", reference, on_progress=report_as)
     return _Trial(
         report=report,
-        seconds_per_image={
-            stage: seconds / summary["num_images"] for stage, seconds in summary["stage_seconds"].items()
-        },
+        seconds_per_image=_seconds_by_stage(summary),
         tokens_per_image=_count_tokens(captions / "captions.jsonl", checkpoint=checkpoint),
         num_steps=num_steps,
         num_images=num_images,
     )
+
+
+def _seconds_by_stage(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Wall time of captioning an image, shared out by the time that images spent in each stage, many side by side."""
+    stages: Mapping[str, float] = summary["stage_seconds"]
+    per_image = summary["seconds"] / summary["num_images"]
+    return {stage: per_image * seconds / sum(stages.values()) for stage, seconds in stages.items()}
 
 
 def _train(config: ExperimentConfig, name: str, *, seed: int, on_progress: Progress) -> tuple[Path, int, int]:

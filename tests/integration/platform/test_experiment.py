@@ -46,6 +46,11 @@ def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes,
         assert (variant.num_steps, variant.num_images) == (2, 4)
         assert (variant.gain is None) == (name == "one stage")
     assert set(result.variants["four stages"].tokens_per_image) >= {"loc", "cap"}
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("captions/four_stages_*/summary.json")]
+    wall_time = sum(run["seconds"] / run["num_images"] for run in runs) / len(runs)
+    assert sum(result.variants["four stages"].seconds_per_image.values()) == pytest.approx(wall_time), (
+        "images are under way side by side: their stages' times add up to more than the time that passed"
+    )
     assert result.num_held_out == 6 and result.judge.startswith("rule")
     kept = json.loads((tmp_path / "experiment.json").read_text())
     assert kept["variants"]["one stage"]["overall"]["value"] == result.variants["one stage"].overall.value
@@ -103,15 +108,15 @@ def test_new_scenes_under_old_names_are_seen(scenes, tmp_path):
     assert fingerprint(train / "scenes.parquet") == before[1]
 
 
-@pytest.mark.parametrize("name", ["coordinates", "ablation"])
-def test_the_ways_of_a_preset_are_valid_and_differ_in_what_they_name_alone(name):
-    config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y", "train.vision=v"])
+@pytest.mark.parametrize(("name", "start"), [("coordinates", "train.vision=v"), ("ablation", "train.init=nano")])
+def test_the_ways_of_a_preset_are_valid_and_differ_in_what_they_name_alone(name, start):
+    config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y", start])
     found = {}
     for way, phases in config.variants.items():
         for phase, settings in zip(phases, phases_of(config, way, seed=0), strict=True):
             train, _ = load_config(TrainConfig, settings | {"out": "z"})
             found[way] = train
-            assert train.loss.patches == config.train["loss"].get("patches", 1.0)
+            assert train.loss.patches == config.train.get("loss", {}).get("patches", 1.0)
             assert {key: settings[key] for key in config.train if key not in phase} == {
                 key: value for key, value in config.train.items() if key not in phase
             }
