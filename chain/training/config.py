@@ -100,9 +100,9 @@ class TrainConfig:
     order: EntityOrder = "left_to_right"
     """Order in which entities are listed."""
     box_noise: float = 0.0
-    """How rough the boxes in the tag stage's prompt are: shift of their centre as a share of their side, and logarithm
-    of their scale (standard deviations); its answer has the true ones, so that the stage learns to correct what
-    localization got roughly right. 0: boxes are copied, as published."""
+    """How rough the boxes in the tag stage's prompt are at most: shift of their centre as a share of their side, and
+    logarithm of their scale (standard deviations); its answer has the true ones, so that the stage learns to correct
+    what localization got roughly right. 0: boxes are copied, as published."""
     caption_noise: float = 0.0
     """How wrong the instances in the caption's prompt are: the share that is left out, and half of that share each for
     tags of another instance and for doubles; boxes as rough as box_noise says. Its answer is the true caption, so that
