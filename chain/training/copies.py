@@ -28,7 +28,7 @@ class Copies:
             return type(item)(self.tree(value) for value in item)
         if not isinstance(item, torch.Tensor):
             return item
-        place = (item.data_ptr(), item.dtype, item.shape, item.stride())
+        place = _place(item)
         if place not in self._seen:
             self._seen[place] = (item, self.tensor(item))  # held, so that its memory gets no other content meanwhile
         return self._seen[place][1]
@@ -44,9 +44,14 @@ class Copies:
             buffer = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
             self._buffers[self._num_used] = buffer
         self._num_used += 1
+        self._seen[_place(buffer)] = (buffer, buffer)  # is not copied again
         return buffer.copy_(tensor.detach())
 
     def end_round(self) -> None:
         """The next copies go over these; call it when nobody needs them any more but for those still to be written."""
         self._num_used = 0
         self._seen.clear()
+
+
+def _place(tensor: "torch.Tensor") -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()

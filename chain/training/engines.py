@@ -38,11 +38,11 @@ class TrainEngine(Protocol):
         ...
 
     def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
-        """Copies of the model's weights, adapters apart; every worker calls it, the first one gets them all."""
+        """The model's weights or copies of them, adapters apart; every worker calls it, the first one gets them all."""
         ...
 
-    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
-        """Copies of what `load` needs, by the file in the folder to write it to; every worker calls it."""
+    def state(self, folder: Path) -> dict[Path, Any]:
+        """What `load` needs, by the file in the folder to write it to; every worker calls it. `update` changes it."""
         ...
 
     def load(self, folder: Path) -> None:
@@ -90,13 +90,13 @@ class PlainEngine:
 
     def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
         """The model's weights."""
-        weights: Mapping[str, torch.Tensor] = copies.tree(self._step.get_submodule("model").state_dict())
-        return weights
+        return self._step.get_submodule("model").state_dict()
 
-    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
+    def state(self, folder: Path) -> dict[Path, Any]:
         """Weights and optimizer."""
-        state = {"step": self._step.state_dict(), "optimizer": self._optimizer.state_dict()}
-        return {folder / f"{STATE_TAG}.pt": copies.tree(state)}
+        return {
+            folder / f"{STATE_TAG}.pt": {"step": self._step.state_dict(), "optimizer": self._optimizer.state_dict()}
+        }
 
     def load(self, folder: Path) -> None:
         """Reads weights and optimizer."""
@@ -119,24 +119,24 @@ class DeepSpeedEngine:
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         groups = parameter_groups(step, config=config)
         self._peaks = {group["name"]: group["lr"] for group in groups}
-        self._engine, self._optimizer, _, _ = deepspeed.initialize(
+        self.deepspeed, self._optimizer, _, _ = deepspeed.initialize(
             model=step,
             model_parameters=groups,
             config=deepspeed_config(config, world_size=self.world_size),
             dist_init_required=False,
         )
-        self._engine.checkpoint_engine = self._storage = _storage_in_memory()
-        self._engine._copy_recovery_script = lambda save_path: None  # the one file written past the storage
+        self.deepspeed.checkpoint_engine = self._storage = _storage_in_memory()
+        self.deepspeed._copy_recovery_script = lambda save_path: None  # the one file written past the storage
 
     def forward(self, *batches: TreeBatch) -> LossParts:
         """Loss of this worker's images."""
-        loss: LossParts = self._engine(*(batch.to(self._engine.device) for batch in batches))
+        loss: LossParts = self.deepspeed(*(batch.to(self.deepspeed.device) for batch in batches))
         return loss
 
     def update(self, loss: "torch.Tensor") -> None:
         """Backward pass with gradients averaged over workers, clipping, optimizer step."""
-        self._engine.backward(loss)
-        self._engine.step()
+        self.deepspeed.backward(loss)
+        self.deepspeed.step()
 
     def set_rate(self, factor: float) -> None:
         """Sets the learning rates."""
@@ -148,7 +148,7 @@ class DeepSpeedEngine:
         import torch
         import torch.distributed as dist
 
-        shared = torch.tensor([value], dtype=torch.float64, device=self._engine.device)
+        shared = torch.tensor([value], dtype=torch.float64, device=self.deepspeed.device)
         dist.all_reduce(shared, op=dist.ReduceOp.MAX)
         return float(shared.item())
 
@@ -156,30 +156,30 @@ class DeepSpeedEngine:
         """The model's weights on the first worker; with ZeRO 3 they are collected one after another."""
         import deepspeed
 
-        model = self._engine.module.get_submodule("model")
+        model = self.deepspeed.module.get_submodule("model")
         whole: dict[str, torch.Tensor] = {}
         if self._config.zero_stage < 3:
-            return copies.tree(model.state_dict()) if self.rank == 0 else whole
+            return model.state_dict() if self.rank == 0 else whole
         for name, parameter in model.named_parameters():
             with deepspeed.zero.GatheredParameters([parameter]):
                 if self.rank == 0:
                     whole[name] = copies.tensor(parameter)
         return whole
 
-    def snapshot(self, folder: Path, *, copies: Copies) -> dict[Path, Any]:
+    def state(self, folder: Path) -> dict[Path, Any]:
         """Trained weights (first worker) and this worker's share of the optimizer, as DeepSpeed saves them."""
-        self._storage.copies, self._storage.files = copies, {}
-        self._engine.save_checkpoint(str(folder), tag=STATE_TAG, save_latest=False, exclude_frozen_parameters=True)
+        self._storage.files = {}
+        self.deepspeed.save_checkpoint(str(folder), tag=STATE_TAG, save_latest=False, exclude_frozen_parameters=True)
         files: dict[Path, Any] = self._storage.files
         return files
 
     def load(self, folder: Path) -> None:
         """Reads weights and this worker's share of the optimizer."""
-        self._engine.load_checkpoint(str(folder), tag=STATE_TAG, load_module_strict=False)
+        self.deepspeed.load_checkpoint(str(folder), tag=STATE_TAG, load_module_strict=False)
 
 
 def _storage_in_memory() -> Any:
-    """What DeepSpeed hands a checkpoint's files to: keeps copies of them, and writes nothing.
+    """What DeepSpeed hands a checkpoint's files to: keeps what would be in them, and writes nothing.
 
     DeepSpeed's own engine that writes beside the training (`checkpoint.writer.decoupled`) makes no copies: the next
     optimizer step waits until all is written. It writes in another process, and only prints the errors met there.
@@ -187,14 +187,13 @@ def _storage_in_memory() -> Any:
     from deepspeed.runtime.checkpoint_engine import TorchCheckpointEngine
 
     class StorageInMemory(TorchCheckpointEngine):  # type: ignore[misc]
-        copies: Copies
         files: dict[Path, Any]
 
         def makedirs(self, path: str, exist_ok: bool = False) -> None:
             pass
 
         def save(self, state_dict: Any, path: str) -> None:
-            self.files[Path(path)] = self.copies.tree(state_dict)
+            self.files[Path(path)] = state_dict
 
     return StorageInMemory()
 

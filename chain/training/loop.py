@@ -208,6 +208,7 @@ class Loop:
                     )
             else:
                 bad_in_a_row = 0
+                self._saver.wait_for_copy()
                 engine.update(parts.total)
                 values = {"loss": parts.total.item()} | {f"loss_{name}": loss for name, loss in parts.stages.items()}
                 optional = {"giou": parts.giou, "loss_patches": parts.patches}

@@ -1,7 +1,8 @@
-"""States saved while the training goes on: a step pays for a copy in memory, a thread of each worker writes it.
+"""States saved while the training goes on: a thread of each worker copies its part in memory, then writes the copy.
 
-No worker waits for another while files are written. After each step, all agree (one all-reduce) on how far they are:
-once every part is written, worker 0's thread makes the state one to resume from and writes the model beside it.
+Only the next update of the weights waits for the copy, which is made beside the forward pass before it. No worker
+waits for another while files are written. After each step, all agree (one all-reduce) on how far they are: once every
+part is written, worker 0's thread makes the state one to resume from and writes the model beside it.
 """
 
 import os
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Publish = Callable[[TrainerState, "Mapping[str, torch.Tensor]"], None]
 """(state, weights of the model in the machine's memory) -> None; writes the model for people, on worker 0."""
+Copied = tuple[dict[Path, Any], "Mapping[str, torch.Tensor]"]
 # What a worker reports of its part: written, not yet, or 1 + the number of the error that kept it from being written.
 WRITTEN, WRITING, FAILED = 0.0, 0.5, 1.0
 
@@ -41,29 +43,48 @@ class StateSaver:
         """Clears away what an earlier attempt left half-written."""
         self._root, self._engine, self._num_to_keep, self._publish = root, engine, num_to_keep, publish
         self._copies = Copies()
+        self._copied: Future[Copied] | None = None
         self._running: Future[None] | None = None
         self._next: Callable[[], None] | None = None
         if engine.rank == 0:
             remove_partial(root)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a state is not whole yet, or its model not written."""
+        return self._running is not None
+
     def save(self, state: TrainerState) -> None:
-        """Copies everything as it is now and begins to write it; every worker calls it, after the same step.
+        """Begins to copy and write everything as it is now; every worker calls it, after the same step.
+
+        Nothing of it may change before `wait_for_copy` has returned.
 
         Raises:
             StoppedError: the state before could not be written.
         """
         self.finish()
-        files = self._engine.snapshot(partial_folder(self._root, step=state.step), copies=self._copies)
+        files = self._engine.state(partial_folder(self._root, step=state.step))
         weights = self._engine.weights(self._copies)
-        self._copies.end_round()
+        copied = background.start(lambda: self._copy(files, weights), name="copying")
 
         def complete() -> None:
             if self._engine.rank == 0:
                 complete_state(self._root, state=state, num_to_keep=self._num_to_keep)
-                self._publish(state, weights)
+                self._publish(state, copied.result()[1])
 
-        self._step, self._next = state.step, complete
-        self._running = background.start(lambda: _write(files), name="saving")
+        self._step, self._copied, self._next = state.step, copied, complete
+        self._running = background.start(lambda: _write(copied.result()[0]), name="saving")
+
+    def wait_for_copy(self) -> None:
+        """Waits until weights and optimizer may change again."""
+        if self._copied is not None:
+            wait([self._copied])
+            self._copied = None
+
+    def _copy(self, files: dict[Path, Any], weights: "Mapping[str, torch.Tensor]") -> Copied:
+        copied: Copied = self._copies.tree((files, weights))
+        self._copies.end_round()
+        return copied
 
     def poll(self) -> None:
         """Takes a state that is being written on, if all workers are ready; every worker calls it after each step.

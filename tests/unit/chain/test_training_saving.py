@@ -42,11 +42,11 @@ class Worker:
     def largest(self, value):
         return self.others.largest(value, rank=self.rank) if self.others else value
 
-    def snapshot(self, folder, *, copies):
-        return {folder / f"part_{self.rank}.pt": copies.tree({"weight": self.weight})}
+    def state(self, folder):
+        return {folder / f"part_{self.rank}.pt": {"weight": self.weight}}
 
     def weights(self, copies):
-        return {"weight": copies.tree(self.weight)}
+        return {"weight": self.weight}
 
 
 def saver_of(root, worker, *, published=None, num_to_keep=2):
@@ -86,6 +86,7 @@ def test_a_state_holds_the_weights_of_its_step_though_training_goes_on(tmp_path,
     monkeypatch.setattr(saving, "_write", lambda files: may_write.wait() and write(files))
     saver = saver_of(tmp_path, worker, published=published)
     saver.save(TrainerState(step=1))
+    saver.wait_for_copy()
     worker.weight += 7
     saver.poll()
     assert latest_state(tmp_path) is None
@@ -93,6 +94,27 @@ def test_a_state_holds_the_weights_of_its_step_though_training_goes_on(tmp_path,
     saver.finish()
     folder, state = latest_state(tmp_path)
     assert (state.step, weight_in(folder), published) == (1, 0.0, [(1, 0.0)])
+
+
+def test_an_update_of_the_weights_waits_for_their_copy(tmp_path, monkeypatch):
+    may_copy, order = Event(), []
+    tree = Copies.tree
+
+    def slow_tree(self, item):
+        may_copy.wait(20)
+        return tree(self, item)
+
+    monkeypatch.setattr(Copies, "tree", slow_tree)
+    saver = saver_of(tmp_path, Worker())
+    saver.save(TrainerState(step=1))
+    update = Thread(target=lambda: (saver.wait_for_copy(), order.append("update")))
+    update.start()
+    update.join(0.2)
+    order.append("copy")
+    may_copy.set()
+    update.join()
+    assert order == ["copy", "update"]
+    saver.finish()
 
 
 def test_a_state_counts_only_when_all_workers_have_written(tmp_path, monkeypatch):
@@ -121,6 +143,7 @@ def test_the_next_state_waits_for_the_one_before_and_older_ones_go(tmp_path):
     saver = saver_of(tmp_path, worker, published=published)
     for step in range(1, 5):
         saver.save(TrainerState(step=step))
+        saver.wait_for_copy()
         worker.weight += 1
     saver.finish()
     assert published == [(1, 0.0), (2, 1.0), (3, 2.0), (4, 3.0)]
@@ -135,7 +158,7 @@ def test_a_worker_that_cannot_write_stops_all_and_the_state_before_stays(tmp_pat
         saver.save(TrainerState(step=1))
         saver.finish()
         if worker.rank == 1:
-            worker.snapshot = lambda folder, *, copies: {tmp_path / "full": None}
+            worker.state = lambda folder: {tmp_path / "full": None}
         saver.save(TrainerState(step=2))
         saver.finish()
 
