@@ -1,4 +1,4 @@
-"""The chain's model: transformers' LLaVA, its checkpoints on disk, nothing of our own in the forward pass."""
+"""The chain's model: transformers' LLaVA, its checkpoints on disk (`chain.decoding` runs its layers itself)."""
 
 import dataclasses
 import json
