@@ -1,6 +1,5 @@
 """Pictures of figures, for MLflow and for people."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +122,9 @@ def training_chart(metrics: Path, path: Path) -> Path | None:
     import numpy as np
     from matplotlib.figure import Figure
 
-    lines = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
+    from pancap.chain.training.files import read_metrics
+
+    lines = read_metrics(metrics)
     names = [name for name in dict.fromkeys(name for line in lines for name in line) if name not in NO_CURVE]
     if len(lines) < 2 or not names:
         return None

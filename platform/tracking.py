@@ -88,10 +88,14 @@ class Run:
             self._try(lambda mlflow: mlflow.log_artifact(str(chart)))
 
     def log_curves(self, out: str | Path) -> Path | None:
-        """Draws the metrics of a training run's folder beside them, and keeps the picture; None without metrics."""
+        """Draws the metrics of a training run's folder beside them, and keeps the picture; None without one."""
         from pancap.platform.charts import training_chart
 
-        chart = training_chart(Path(out) / "metrics.jsonl", Path(out) / "curves.png")
+        try:
+            chart = training_chart(Path(out) / "metrics.jsonl", Path(out) / "curves.png")
+        except OSError as error:  # the run itself has succeeded
+            print(f"pancap: the curves could not be drawn ({error})", file=sys.stderr)
+            return None
         if chart:
             self.log_file(chart)
         return chart

@@ -1,8 +1,10 @@
 """Where a training run keeps its things."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,17 @@ class RunFiles:
     def end(self) -> Path:
         """How the loop ended."""
         return self.out / "end.json"
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file in their order; one that was cut, by a full disk or a death, is left out."""
+    lines = []
+    for text in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
 
 
 def replace_folder(folder: Path, *, by: Path) -> None:

@@ -19,7 +19,7 @@ from pancap.chain.training.adapters import add_adapters
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
-from pancap.chain.training.files import RunFiles
+from pancap.chain.training.files import RunFiles, read_metrics
 from pancap.chain.training.loss import COPIED_STAGES
 from pancap.chain.training.pixels import open_pixels
 from pancap.chain.training.publishing import publish_model
@@ -295,8 +295,8 @@ def _made_with(engine: TrainEngine, *, config: TrainConfig) -> dict[str, Any]:
 def trim_metrics(path: Path, *, step: int) -> None:
     """Drops the lines after a step: they will be written again."""
     if path.is_file():
-        lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in lines))
+        lines = [line for line in read_metrics(path) if line["step"] <= step]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 def _keys(window: Sequence[dict[str, float]]) -> list[str]:

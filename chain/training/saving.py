@@ -116,9 +116,10 @@ class StateSaver:
         error = _cause(self._running.exception()) if self._running.done() else None
         if self._engine.rank == 0:
             shutil.rmtree(partial_folder(self._root, step=self._step), ignore_errors=True)
+        part = "state" if self._next else "state, or the model beside it,"
         reason = error or (os.strerror(number) if number else "another worker failed")
         raise StoppedError(
-            f"the state after step {self._step} could not be written under {self._root.parent}: {reason}; "
+            f"the {part} after step {self._step} could not be written under {self._root.parent}: {reason}; "
             "mend that, then run it again with resume=true"
         ) from error
 

@@ -1,10 +1,13 @@
 """Resumable states of a run: written aside, renamed when whole, the newest whole one found again."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pancap.chain.training.files import replace_folder
 
 MANIFEST = "trainer.json"
 
@@ -40,9 +43,11 @@ def partial_folder(root: Path, *, step: int) -> Path:
 def complete_state(root: Path, *, state: TrainerState, num_to_keep: int) -> None:
     """Makes a state that all workers have written one to resume from, and removes older ones."""
     partial, target = partial_folder(root, step=state.step), root / f"step_{state.step:07d}"
-    (partial / MANIFEST).write_text(json.dumps(asdict(state)))
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    with (partial / MANIFEST).open("w") as file:
+        file.write(json.dumps(asdict(state)))
+        file.flush()
+        os.fsync(file.fileno())  # without its manifest a state is none
+    replace_folder(target, by=partial)
     for old in sorted(root.glob("step_*"))[:-num_to_keep]:
         shutil.rmtree(old)
 
@@ -50,9 +55,10 @@ def complete_state(root: Path, *, state: TrainerState, num_to_keep: int) -> None
 def latest_state(root: Path) -> tuple[Path, TrainerState] | None:
     """The newest whole state; one that is still being written has no manifest, or still its temporary name."""
     for folder in sorted(root.glob("step_*"), reverse=True):
-        manifest = folder / MANIFEST
-        if manifest.is_file():
-            return folder, TrainerState(**json.loads(manifest.read_text()))
+        try:
+            return folder, TrainerState(**json.loads((folder / MANIFEST).read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue
     return None
 
 

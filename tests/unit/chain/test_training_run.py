@@ -45,14 +45,14 @@ def test_run_writes_a_checkpoint_and_reports_every_step_once(config, tmp_path):
 
 
 def test_resumed_run_goes_on_as_if_it_had_never_stopped(config, tmp_path):
-    """R10: same losses as the run in one piece, no step logged twice."""
+    """R10: same losses as the run in one piece, no step logged twice; R11: a state whose manifest was cut is none."""
     whole = replace(config, out=str(tmp_path / "whole"))
     run_training(whole)
 
     state = tmp_path / "run" / "state"
     run_training(config)
     for folder in state.glob("step_0000004"):
-        folder.joinpath(MANIFEST).unlink()
+        folder.joinpath(MANIFEST).write_text('{"st')
     seen = []
     summary = run_training(replace(config, resume=True), on_metrics=lambda step, figures: seen.append(step))
     assert summary.resumed_from == 2

@@ -5,6 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
+from pancap.chain.training.loop import trim_metrics
 from pancap.platform.charts import training_chart
 
 
@@ -29,3 +30,11 @@ def test_a_run_without_a_curve_gives_no_picture(tmp_path):
     assert training_chart(tmp_path / "none.jsonl", tmp_path / "curves.png") is None
     assert training_chart(metrics_file(tmp_path, [{"step": 1, "loss": 2.0}]), tmp_path / "curves.png") is None
     assert not (tmp_path / "curves.png").exists()
+
+
+def test_a_cut_last_line_costs_that_line_alone(tmp_path):
+    path = metrics_file(tmp_path, [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}])
+    path.write_text(path.read_text() + '{"step": 3, "lo')
+    assert training_chart(path, tmp_path / "curves.png") is not None
+    trim_metrics(path, step=1)
+    assert path.read_text() == '{"step": 1, "loss": 2.0}\n'
