@@ -38,7 +38,8 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
 
     Raises:
         StoppedError: the loss was not finite for too many steps in a row.
-        UsageError: the state to resume from was written by another number of workers.
+        UsageError: the state to resume from was written by another number of workers, or the dataset is not the one
+            whose pixels were decoded.
     """
     import torch
 
@@ -59,9 +60,15 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
     )
     engine: TrainEngine = (DeepSpeedEngine if use_deepspeed else PlainEngine)(step, config=config)
     state = _resume(engine, config=config, files=files)
+    images = read_training_images(files.data, limit=config.limit)
     pixels, refused = open_pixels(files.pixels)
+    if len(images) != len(pixels):
+        raise UsageError(
+            f"{files.data} has {len(images)} images, {files.pixels} the pixels of {len(pixels)}: the dataset has "
+            "changed since the run was started; start it again"
+        )
     batches = BatchSource(
-        images=read_training_images(files.data, limit=config.limit),
+        images=images,
         pixels=pixels,
         refused=refused,
         checkpoint=checkpoint,

@@ -9,9 +9,12 @@ import pytest
 from pancap.chain.datasets import read_training_images
 from pancap.chain.llava_json import export_llava
 from pancap.chain.model import read_meta
+from pancap.chain.training import run
 from pancap.chain.training.config import TrainConfig, VisionTrainConfig
+from pancap.chain.training.pixels import cache_pixels
 from pancap.chain.training.run import run_training
 from pancap.chain.training.vision import train_vision
+from pancap.configs import UsageError
 
 
 @pytest.fixture
@@ -64,3 +67,10 @@ def test_a_vision_tower_learns_from_a_json_too(config, tmp_path):
     )  # fmt: skip
     assert train_vision(tower).steps == 2
     assert (tmp_path / "tower" / "vision.safetensors").is_file()
+
+
+def test_images_are_never_trained_on_with_the_pixels_of_others(config, monkeypatch):
+    """A row left out between the driver's reading and the workers' would shift every later image onto wrong pixels."""
+    monkeypatch.setattr(run, "cache_pixels", lambda images, **settings: cache_pixels(images[1:], **settings))
+    with pytest.raises(UsageError, match=r"has 12 images, .* the pixels of 11"):
+        run_training(config)
