@@ -64,7 +64,7 @@ def read_training_images(
 
 def is_json(data: str | Path) -> bool:
     """Whether a dataset is a JSON; its name says so."""
-    return Path(data).suffix == ".json"
+    return Path(data).suffix.lower() == ".json"
 
 
 def read_described(path: str | Path) -> list[Described]:
@@ -83,7 +83,10 @@ def read_described(path: str | Path) -> list[Described]:
 
 
 def write_training_images(images: Sequence[TrainingImage], path: Path) -> None:
-    """Keeps images as a parquet that `read_training_images` reads back as they are, without content and masks."""
+    """Keeps images as a parquet for `read_training_images`, without content and masks.
+
+    What it reads back is what is to be trained on: an image without a caption or without a box is left out there.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

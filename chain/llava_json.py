@@ -38,6 +38,8 @@ class LlavaImage:
         if "cap" not in self.samples:
             raise LeftOutError("no caption among its samples")
         caption = self.samples["cap"]
+        if not caption.answer:
+            raise LeftOutError("empty caption")
         listed = self.samples["tag"].answer if "tag" in self.samples else _known(caption)
         codec = BoxCodec(coordinates="text", width=file.width, height=file.height)
         return TrainingImage(

@@ -58,6 +58,11 @@ def test_captions_of_sapancap_bring_their_instances_and_the_file_its_id_and_size
     assert image.caption == CAPTION.replace("0.5, 0.50, 0.75123, 0.9", "0.500, 0.500, 0.751, 0.900")
 
 
+def test_a_json_may_shout_its_name(tmp_path):
+    write_picture(tmp_path / "a.png")
+    assert len(read_training_images(write_captions(tmp_path / "CAPTIONS.JSON", [("a.png", CAPTION)]))) == 1
+
+
 def test_paths_count_from_the_json_and_a_photograph_on_its_side_is_measured_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

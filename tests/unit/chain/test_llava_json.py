@@ -103,6 +103,20 @@ def test_images_without_a_caption_or_with_a_broken_list_are_left_out_and_counted
     assert "1 no caption among its samples, 1 malformed list of instances" in caplog.text
 
 
+def test_an_empty_caption_is_left_out_and_counted(squares_parquet, exported, caplog):
+    """It was taken, and left out only where workers read the kept rows: all later images got others' pixels."""
+    images = read_training_images(squares_parquet)
+
+    def spoil(record):
+        if record["id"] == f"{images[0].image_id}_cap":
+            record["conversations"][1]["value"] = " "
+        return record
+
+    rewrite(exported, spoil)
+    assert read_training_images(exported, images=squares_parquet.parent) == images[1:]
+    assert "1 empty caption" in caplog.text
+
+
 def test_ordinary_instruction_data_is_counted_and_refused_in_one_sentence(squares_parquet, exported):
     records = json.loads(exported.read_text())
     chat = [{"from": "human", "value": "<image>\nWhat is this?"}, {"from": "gpt", "value": "A square."}]
