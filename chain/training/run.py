@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pancap.chain.datasets import is_json, read_training_images, write_training_images
+from pancap.chain.datasets import read_training_images
 from pancap.chain.model import (
     CheckpointMeta,
     build_model,
@@ -21,6 +21,7 @@ from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.files import RunFiles
 from pancap.chain.training.loop import train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
+from pancap.chain.training.rows import keep_rows, read_kept, rows_path
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
 from pancap.chain.training.validation import Validate, Validated, Validator, forget_validation
@@ -30,7 +31,6 @@ from pancap.configs import UsageError
 
 Metrics = Callable[[int, dict[str, float]], None]
 WATCH_EVERY_S = 0.2
-ROWS_FILE = "data.parquet"
 
 
 def run_training(
@@ -52,21 +52,25 @@ def run_training(
         validate: scores a checkpoint (`chain.training.validation`); called in a thread of its own.
 
     Raises:
-        UsageError: something about the configuration or the data cannot be trained with, or only one of
-            config.validation and `validate` was given.
+        UsageError: something about the configuration or the data cannot be trained with, a run to resume was started
+            on other data, or only one of config.validation and `validate` was given.
         StoppedError: the loss was not finite for too long.
     """
     if (validate is None) != (config.validation is None):
         raise UsageError("validation needs both a folder and something that scores; `pancap train chain` brings it")
     config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
-    data, images = _read_dataset(config)
+    found = latest_state(Path(config.out) / "state") if config.resume else None
+    if found:
+        images = read_kept(config)
+    else:
+        images = read_training_images(config.data, images=config.images, limit=config.limit)
     if config.num_workers:
         from pancap.chain.training.cluster import start_ray
 
         start_ray(config)
-    pixels = _prepare(config, images=images, config_text=config_text, on_progress=on_progress)
-    files = RunFiles(out=Path(config.out), data=data, pixels=pixels)
-    found = latest_state(files.states)
+    files = _prepare(
+        config, images=images, is_resumed=found is not None, config_text=config_text, on_progress=on_progress
+    )
     resumed_from = found[1].step if found else 0
     trim_metrics(files.metrics, step=resumed_from)
     watch = _MetricsWatch(
@@ -95,48 +99,35 @@ def run_training(
     )
 
 
-def _read_dataset(config: TrainConfig) -> tuple[Path, list[TrainingImage]]:
-    """The parquet that workers read, and what is in it.
-
-    What a JSON gives is kept in one: all workers see the same rows, and so does a resumed run when images have gone.
-    """
-    data, out = Path(config.data), Path(config.out)
-    kept = out / ROWS_FILE
-    if is_json(data) and config.resume and kept.is_file() and latest_state(out / "state"):
-        return kept, read_training_images(kept)
-    images = read_training_images(data, images=config.images, limit=config.limit)
-    if not is_json(data):
-        return data, images
-    out.mkdir(parents=True, exist_ok=True)
-    write_training_images(images, kept)
-    return kept, images
-
-
 def _prepare(
-    config: TrainConfig, *, images: list[TrainingImage], config_text: str, on_progress: Progress | None
-) -> Path:
-    """What the workers find ready: the checkpoint to start from, and the decoded images, whose map it returns."""
+    config: TrainConfig,
+    *,
+    images: list[TrainingImage],
+    is_resumed: bool,
+    config_text: str,
+    on_progress: Progress | None,
+) -> RunFiles:
+    """What the workers find ready: rows, a checkpoint to start from, decoded images; a new run replaces an old one."""
     out = Path(config.out)
-    is_resumed = config.resume and latest_state(out / "state") is not None
-    if not config.resume and (out / "state").exists():
-        shutil.rmtree(out / "state")
-        (out / "metrics.jsonl").unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
     if not is_resumed:
+        if (out / "state").exists():
+            shutil.rmtree(out / "state")
+        (out / "metrics.jsonl").unlink(missing_ok=True)
+        images = keep_rows(images, config=config)
         _write_start(config, images=images, folder=out / "start")
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
         forget_validation(out)
     if config_text:
         (out / "config.yaml").write_text(config_text)
-    cache = Path(config.cache).resolve() if config.cache else out / "cache"
-    return cache_pixels(
+    pixels = cache_pixels(
         images,
         image_px=read_image_px(out / "start"),
-        folder=cache,
+        folder=Path(config.cache).resolve() if config.cache else out / "cache",
         resample=read_meta(out / "start").resample,
         on_ray=config.num_workers > 0,
         on_progress=on_progress,
     )
+    return RunFiles(out=out, data=rows_path(config), pixels=pixels)
 
 
 def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:

@@ -3,7 +3,9 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pancap.chain.datasets import read_training_images
@@ -12,7 +14,9 @@ from pancap.chain.model import read_meta
 from pancap.chain.training import run
 from pancap.chain.training.config import TrainConfig, VisionTrainConfig
 from pancap.chain.training.pixels import cache_pixels
+from pancap.chain.training.rows import keep_rows, read_kept, rows_path
 from pancap.chain.training.run import run_training
+from pancap.chain.training.states import MANIFEST
 from pancap.chain.training.vision import train_vision
 from pancap.configs import UsageError
 
@@ -74,3 +78,56 @@ def test_images_are_never_trained_on_with_the_pixels_of_others(config, monkeypat
     monkeypatch.setattr(run, "cache_pixels", lambda images, **settings: cache_pixels(images[1:], **settings))
     with pytest.raises(UsageError, match=r"has 12 images, .* the pixels of 11"):
         run_training(config)
+
+
+def test_pixels_are_decoded_from_the_rows_that_workers_read(config):
+    """An image that came from the JSON but not from the kept rows shifted the pixels of all later ones."""
+    images = read_training_images(config.data, images=config.images)
+    images[3] = replace(images[3], caption="")
+    kept = keep_rows(images, config=config)
+    assert kept == read_training_images(rows_path(config)) == images[:3] + images[4:]
+
+
+@pytest.fixture
+def stopped(config):
+    """A run that has a state to resume from."""
+    keep_rows(read_training_images(config.data, images=config.images), config=config)
+    state = Path(config.out) / "state" / "step_0000002"
+    state.mkdir(parents=True)
+    (state / MANIFEST).write_text('{"step": 2}')
+    return replace(config, resume=True)
+
+
+@pytest.mark.parametrize("name", ["data", "images", "limit"])
+def test_resuming_with_other_data_is_refused_with_the_difference(name, stopped, squares_parquet, tmp_path):
+    """R2: it went on with the old data, whatever was asked for."""
+    values = {"data": str(squares_parquet), "images": str(tmp_path / "images"), "limit": 3}
+    was, now = (str(value) for value in (getattr(stopped, name), values[name]))
+    with pytest.raises(UsageError, match="was started with") as caught:
+        run_training(replace(stopped, **{name: values[name]}))
+    assert f"{name} {was}, now {now}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_resuming_with_a_json_of_other_content_is_refused(stopped, llava):
+    assert len(read_kept(stopped)) == 12
+    llava.write_text(llava.read_text().replace("square", "circle", 1))
+    with pytest.raises(UsageError, match=r"was started with digest \w+, now \w+;"):
+        run_training(stopped)
+
+
+def test_resuming_with_a_parquet_of_other_images_is_refused(config, squares_parquet, tmp_path):
+    """As many of them, in another order: the pixels decoded before are not theirs, row by row."""
+    table = pq.read_table(squares_parquet)
+    config = replace(config, data=str(tmp_path / "rows.parquet"), images=None)
+    pq.write_table(table, config.data)
+    keep_rows(read_training_images(config.data), config=config)
+    assert len(read_kept(config)) == 12
+    pq.write_table(table.take(list(reversed(range(12)))), config.data)
+    with pytest.raises(UsageError, match=r"was started with digest \w+, now \w+;"):
+        read_kept(config)
+
+
+def test_a_run_that_kept_no_source_is_resumed(stopped):
+    """Runs of earlier versions have none."""
+    (Path(stopped.out) / "source.json").unlink()
+    assert len(read_kept(stopped)) == 12
