@@ -1,12 +1,13 @@
 """Fills the pixel map on a Ray cluster: Ray Data hands blocks of rows to tasks, each writes its rows of the file."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pancap.chain.training.squares import SquareWriter
+from pancap.chain.training.squares import SquareWriter, Written
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import StoppedError
 
@@ -18,8 +19,8 @@ PIXELS_PER_BLOCK = 40_000_000
 _CAUSE = re.compile(r"^\w+Error: .*$", re.MULTILINE)  # in Ray's report of a failed task, a remote trace
 
 
-def write_on_ray(images: Sequence[TrainingImage], writer: SquareWriter) -> Iterator[tuple[int, str]]:
-    """Rows as they are written, in any order, with the reason of those that hold no image.
+def write_on_ray(images: Mapping[int, TrainingImage], writer: SquareWriter) -> Iterator[Written]:
+    """Writes each image into its row; what became of the rows, in any order.
 
     A task whose worker died is run again by Ray and writes the same bytes.
 
@@ -29,15 +30,15 @@ def write_on_ray(images: Sequence[TrainingImage], writer: SquareWriter) -> Itera
     import ray
     from ray.exceptions import RayError
 
-    num_pixels = sum(image.width * image.height for image in images)
-    rows = [{"row": row, "path": str(image.path)} for row, image in enumerate(images)]
+    num_pixels = sum(image.width * image.height for image in images.values())
+    rows = [{"row": row, "path": str(image.path)} for row, image in images.items()]
     with _quiet_context():
         written = ray.data.from_items(
             rows, override_num_blocks=min(len(rows), -(-num_pixels // PIXELS_PER_BLOCK))
         ).map_batches(write_batch, fn_kwargs={"writer": writer}, batch_size=None, batch_format="pyarrow", num_cpus=1)
         try:
             for batch in written.iter_batches(batch_size=None, batch_format="pyarrow"):
-                yield from zip(batch["row"].to_pylist(), batch["reason"].to_pylist(), strict=True)
+                yield from (Written(**fields) for fields in batch.to_pylist())
         except RayError as error:
             causes = _CAUSE.findall(str(error)) or [type(error).__name__]
             raise StoppedError(
@@ -47,14 +48,11 @@ def write_on_ray(images: Sequence[TrainingImage], writer: SquareWriter) -> Itera
 
 
 def write_batch(batch: "pa.Table", *, writer: SquareWriter) -> "pa.Table":
-    """What a task does with a block of rows: columns `row` and `path` in, `row` and `reason` out."""
+    """What a task does with a block of rows: columns `row` and `path` in, the fields of `Written` out."""
     import pyarrow as pa
 
-    reasons = [
-        writer.write(row, Path(path))
-        for row, path in zip(batch["row"].to_pylist(), batch["path"].to_pylist(), strict=True)
-    ]
-    return pa.table({"row": batch["row"], "reason": pa.array(reasons, pa.string())})
+    written = [asdict(writer.write(item["row"], Path(item["path"]))) for item in batch.to_pylist()]
+    return pa.Table.from_pylist(written)
 
 
 @contextmanager

@@ -8,6 +8,21 @@ from pancap.chain.images import Resample, to_square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of a row of the map; without a reason, it holds its image.
+
+    Args:
+        row: which one.
+        refused: why the file is no image that can be taken; it will not be one later either.
+        missing: why the file could not be read just now; it may be there the next time.
+    """
+
+    row: int
+    refused: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SquareWriter:
     """Writes squares into the file of a map.
 
@@ -26,17 +41,15 @@ class SquareWriter:
     image_px: int
     resample: Resample
 
-    def write(self, row: int, path: Path) -> str:
-        """Decodes an image into a row; writing it again changes nothing.
-
-        Returns:
-            Why the image cannot be read, on one line; empty if it was.
-        """
+    def write(self, row: int, path: Path) -> Written:
+        """Decodes an image into a row; writing it again changes nothing. Reasons are one line."""
         try:
             square = to_square(load_image(path.read_bytes()).rgb, image_px=self.image_px, resample=self.resample)
-        except (OSError, ImageRefusedError) as error:
-            return str(error).splitlines()[0]
+        except ImageRefusedError as error:
+            return Written(row=row, refused=str(error).splitlines()[0])
+        except OSError as error:
+            return Written(row=row, missing=str(error).splitlines()[0])
         with self.file.open("r+b") as file:
             file.seek(self.offset + row * square.nbytes)
             file.write(square.tobytes())
-        return ""
+        return Written(row=row)

@@ -1,6 +1,10 @@
 """Images are decoded once, each into its row; what cannot be read is a row without an image, not the end."""
 
 import json
+import logging
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +17,7 @@ from pancap.chain.images import to_square
 from pancap.chain.training import pixels
 from pancap.chain.training.pixels import cache_pixels, open_pixels
 from pancap.chain.training.ray_squares import write_batch
-from pancap.chain.training.squares import SquareWriter
+from pancap.chain.training.squares import SquareWriter, Written
 from pancap.configs import UsageError
 
 
@@ -27,7 +31,7 @@ def images(tmp_path, squares_parquet):
     return [replace(row, path=paths.get(index, row.path)) for index, row in enumerate(rows)]
 
 
-def test_every_row_holds_its_square_and_refused_rows_say_why(images, tmp_path):
+def test_every_row_holds_its_square_and_the_others_say_why(images, tmp_path):
     seen = []
     path = cache_pixels(
         images, image_px=32, folder=tmp_path, on_progress=lambda what, done, total: seen.append((what, done, total))
@@ -37,8 +41,9 @@ def test_every_row_holds_its_square_and_refused_rows_say_why(images, tmp_path):
     for row, image in enumerate(images):
         if row not in refused:
             assert np.array_equal(found[row], to_square(load_image(image.path.read_bytes()).rgb, image_px=32))
-    reasons = json.loads(path.with_suffix(".json").read_text())["refused"]
-    assert "gone.png" in reasons["1"] and "<html>" in reasons["4"]
+    gaps = json.loads(path.with_suffix(".json").read_text())
+    assert "gone.png" in gaps["missing"]["1"] and "<html>" in gaps["refused"]["4"]
+    assert [len(reasons) for reasons in gaps.values()] == [1, 1]
     assert seen == [("decoding images", len(images), len(images))]
 
 
@@ -50,19 +55,41 @@ def test_blocks_of_rows_in_any_order_fill_the_same_map(images, tmp_path):
     writer = SquareWriter(
         file=target, offset=target.stat().st_size - len(images) * 32 * 32 * 3, image_px=32, resample="bilinear"
     )
-    refused = {}
+    gaps = {"refused": {}, "missing": {}}
     for rows in (range(5, len(images)), range(5), range(3, 7)):
         block = pa.table({"row": list(rows), "path": [str(images[row].path) for row in rows]})
-        written = write_batch(block, writer=writer)
-        refused |= {str(row): reason for row, reason in zip(*written.to_pydict().values(), strict=True) if reason}
+        for fields in write_batch(block, writer=writer).to_pylist():
+            for kind, reasons in gaps.items():
+                reasons |= {str(fields["row"]): fields[kind]} if fields[kind] else {}
     assert target.read_bytes() == whole.read_bytes()
-    assert refused == json.loads(whole.with_suffix(".json").read_text())["refused"]
+    assert gaps == json.loads(whole.with_suffix(".json").read_text())
 
 
 def test_the_same_images_are_not_decoded_again(images, tmp_path, monkeypatch):
-    path = cache_pixels(images, image_px=32, folder=tmp_path)
-    monkeypatch.setattr(pixels, "_write_all", None)
-    assert cache_pixels(images, image_px=32, folder=tmp_path) == path
+    there = [image for image in images if image.path.exists()]
+    path = cache_pixels(there, image_px=32, folder=tmp_path)
+    monkeypatch.setattr(pixels, "_write_in_threads", None)
+    assert cache_pixels(there, image_px=32, folder=tmp_path) == path
+
+
+def test_an_image_that_was_away_for_a_while_is_there_in_the_next_run(images, tmp_path, caplog):
+    """It was refused for good: a share that was not mounted in one run was missing from every later one."""
+    settings = {"image_px": 32, "folder": tmp_path / "map"}
+    with caplog.at_level(logging.WARNING):
+        path = cache_pixels(images, **settings)
+    assert "1 of 12 images cannot be read now" in caplog.text and "gone.png" in caplog.text
+    shutil.copy(images[0].path, images[1].path)
+    seen = []
+    assert cache_pixels(images, **settings, on_progress=lambda *progress: seen.append(progress)) == path
+    found, refused = open_pixels(path)
+    assert np.array_equal(found[1], found[0]) and found[1].any()
+    assert refused == {4} and seen == [("decoding images", 1, 1)]
+
+
+def test_a_file_that_cannot_be_opened_is_missing_and_one_that_is_no_image_refused(images, tmp_path):
+    writer = SquareWriter(file=tmp_path / "map.npy", offset=0, image_px=32, resample="bilinear")
+    assert writer.write(3, tmp_path) == Written(row=3, missing=f"[Errno 21] Is a directory: '{tmp_path}'")
+    assert writer.write(4, images[4].path).missing == ""
 
 
 def test_a_map_that_was_not_finished_leaves_nothing(images, tmp_path, monkeypatch):
@@ -74,7 +101,21 @@ def test_a_map_that_was_not_finished_leaves_nothing(images, tmp_path, monkeypatc
     def stop(*arguments, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pixels, "_write_all", stop)
+    monkeypatch.setattr(pixels, "_write_in_threads", stop)
     with pytest.raises(KeyboardInterrupt):
         cache_pixels(images, image_px=32, folder=folder)
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_process_was_writing_is_removed(images, tmp_path, monkeypatch):
+    """A killed driver left its map behind, at its full size, and nobody ever took it away."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    kept = [pixels._aside(tmp_path / "pixels_mine.npy"), tmp_path / f"pixels_theirs.another.host.{gone.pid}.npy"]
+    with monkeypatch.context() as of_the_killed:
+        of_the_killed.setattr(pixels.os, "getpid", lambda: gone.pid)
+        left = [pixels._aside(tmp_path / name) for name in ("pixels_a.npy", "pixels_a.json")]
+    for file in (*kept, *left):
+        file.write_bytes(b"rows")
+    cache_pixels(images, image_px=32, folder=tmp_path)
+    assert [file.exists() for file in (*kept, *left)] == [True, True, False, False]
