@@ -8,6 +8,7 @@ choice behind each of them; a draft counts as far as it is what the model choose
 """
 
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from pancap.chain.decoding.answers import Branch, Decoded, Row
@@ -28,8 +29,8 @@ class Decoder:
     it. Where the next token is certain (copied boxes) no head is asked.
 
     Args:
-        checkpoint: the model.
-        num_slots: images at a time.
+        checkpoint: the model, on the device that it is to run on.
+        num_slots: images at a time; memory follows those under way.
         repeat_window: longest repeated sequence that ends a runaway answer.
         step_tokens: of all answers together; drafts take what the answers' own tokens leave of it.
 
@@ -52,7 +53,7 @@ class Decoder:
         self.box_decoder = BoxDecoder(self.model.lm_head.weight[first:stop], max_rows=num_slots)
         self.slots = Slots(self.model.model.language_model, num_slots=num_slots)
         self.rows: dict[int, Row] = {}
-        self._free = list(range(num_slots))
+        self._free = list(range(num_slots))  # a heap: low slots first, memory is taken up to the highest
 
     @property
     def num_free(self) -> int:
@@ -70,11 +71,11 @@ class Decoder:
         """
         import torch
 
-        slots = [self._free.pop() for _ in pixels]
+        slots = [heappop(self._free) for _ in pixels]
         with torch.inference_mode():
-            prefix_S = torch.tensor(self.prefix_ids)
+            prefix_S = torch.tensor(self.prefix_ids, device=self.model.device)
             embeds_NSH = self.model.get_input_embeddings()(prefix_S).repeat(len(slots), 1, 1)
-            embeds_NSH[:, prefix_S == self.ids.image] = image_features(self.model, pixels)
+            embeds_NSH[:, prefix_S == self.ids.image] = image_features(self.model, pixels.to(self.model.device))
             for slot in slots:
                 self.slots.lengths[slot] = 0
             self.slots.read(embeds_NSH.flatten(0, 1), slots=slots, sizes=[len(prefix_S)] * len(slots))
@@ -89,7 +90,7 @@ class Decoder:
 
     def leave(self, slot: int) -> None:
         """Frees the slot of an image that is done."""
-        self._free.append(slot)
+        heappush(self._free, slot)
 
     def step(self) -> list[tuple[int, Decoded]]:
         """One forward pass for all answers under way.
@@ -103,7 +104,7 @@ class Decoder:
         max_draft = max(self.step_tokens // len(rows) - 1, 0)
         new_ids = [row.begin_step(max_draft=max_draft) for row in rows]
         with torch.inference_mode():
-            ids_T = torch.tensor([token for ids in new_ids for token in ids])
+            ids_T = torch.tensor([token for ids in new_ids for token in ids], device=self.model.device)
             hidden_TH = self.slots.read(
                 self.model.get_input_embeddings()(ids_T),
                 slots=[row.slot for row in rows],
@@ -165,6 +166,6 @@ class Decoder:
         """(coordinate, its standard deviation) of each row that places a box."""
         import torch
 
-        lower_N, upper_N = torch.tensor(bounds).unbind(1)
+        lower_N, upper_N = torch.tensor(bounds, device=hidden_NH.device).unbind(1)
         found = self.box_decoder(hidden_NH, lower_N=lower_N, upper_N=upper_N)
         return zip(found.bins.tolist(), found.std.tolist(), strict=True)

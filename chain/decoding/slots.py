@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pancap.configs import UsageError
+
 if TYPE_CHECKING:
     import torch
     from transformers import LlamaConfig, LlamaModel
 
-# N slots, C places of a slot, T new tokens of all slots, S of one, A attention heads, G those of keys, D their width,
-# H width of the model.
+# N slots held, C places of a slot, T new tokens of all slots, S of one, A attention heads, G those of keys, D their
+# width, H width of the model.
 # Places by which full buffers grow: a trade of copies against memory.
 GROWTH = 128
+LANGUAGE_MODELS = ("llama", "mistral", "qwen2")  # by `model_type`: those whose attention is written out below
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +37,26 @@ class Slots:
     """Sequences in the making, each in a slot with its keys and values.
 
     Args:
-        model: transformers' Llama, whose layers are used as they are.
-        num_slots: sequences at a time.
+        model: transformers' Llama or one like it, whose layers are used as they are, on its device.
+        num_slots: sequences at a time; memory is taken up to the highest slot in use.
 
     Attributes:
         lengths: of each slot, places that count. Who believes in new tokens adds to it, who doesn't leaves it: what
             stands behind is seen by nobody and overwritten.
+
+    Raises:
+        UsageError: a language model that attends in another way.
     """
 
     def __init__(self, model: "LlamaModel", *, num_slots: int) -> None:
         """Starts empty; memory is taken as sequences grow."""
         config: LlamaConfig = model.config
+        _refuse_other_attention(model)
         self.lengths = [0] * num_slots
         self._model = model
         self._head_dim = model.layers[0].self_attn.head_dim
         self._is_grouped = config.num_key_value_heads != config.num_attention_heads
-        empty = model.embed_tokens.weight.new_empty(num_slots, config.num_key_value_heads, 0, self._head_dim)
+        empty = model.embed_tokens.weight.new_empty(0, config.num_key_value_heads, 0, self._head_dim)
         self._keys_NGCD = [empty] * config.num_hidden_layers
         self._values_NGCD = [empty] * config.num_hidden_layers
 
@@ -67,10 +74,13 @@ class Slots:
         import torch
 
         model = self._model
-        self._make_room(max(self.lengths[slot] + size for slot, size in zip(slots, sizes, strict=True)))
         spans = self._spans(slots, sizes, like=embeds_TH)
-        slots_T = torch.tensor(slots).repeat_interleave(torch.tensor(sizes))
-        positions_T = torch.cat([torch.arange(span.stop - span.start) + self.lengths[span.slot] for span in spans])
+        self._make_room(num_slots=max(slots) + 1, num_places=max(span.num_places for span in spans))
+        device = embeds_TH.device
+        slots_T = torch.tensor(slots, device=device).repeat_interleave(torch.tensor(sizes, device=device))
+        positions_T = torch.cat(
+            [torch.arange(self.lengths[span.slot], span.num_places, device=device) for span in spans]
+        )
         turns_TD = [turn[0] for turn in model.rotary_emb(embeds_TH, position_ids=positions_T.unsqueeze(0))]
         hidden_TH = embeds_TH
         for index, layer in enumerate(model.layers):
@@ -133,13 +143,26 @@ class Slots:
         ]
         return torch.cat(seen_1ASD, dim=2)[0].transpose(0, 1)
 
-    def _make_room(self, num_places: int) -> None:
-        """Grows full buffers by copying; what was never written is never read."""
-        held = self._keys_NGCD[0].shape[2]
-        if num_places <= held:
+    def _make_room(self, *, num_slots: int, num_places: int) -> None:
+        """Grows buffers that are too small by copying; what was never written is never read."""
+        held_slots, num_heads, held_places, head_dim = self._keys_NGCD[0].shape
+        if num_slots <= held_slots and num_places <= held_places:
             return
+        num_slots = max(num_slots, held_slots)
+        num_places = held_places if num_places <= held_places else num_places + GROWTH
         for buffers in (self._keys_NGCD, self._values_NGCD):
             for layer, buffer in enumerate(buffers):
-                num_slots, num_heads, _, head_dim = buffer.shape
-                buffers[layer] = buffer.new_empty(num_slots, num_heads, num_places + GROWTH, head_dim)
-                buffers[layer][:, :, :held] = buffer
+                buffers[layer] = buffer.new_empty(num_slots, num_heads, num_places, head_dim)
+                buffers[layer][:held_slots, :, :held_places] = buffer
+
+
+def _refuse_other_attention(model: "LlamaModel") -> None:
+    """Norms of queries, windows and turns that depend on the longest neighbour would be left out without a word."""
+    name, turns = model.config.model_type, model.rotary_emb.rope_type
+    window = getattr(model.config, "sliding_window", None)
+    if name not in LANGUAGE_MODELS or window is not None or turns in ("dynamic", "longrope"):
+        raise UsageError(
+            f"backend=transformers runs language models of type {', '.join(LANGUAGE_MODELS)} without a sliding window "
+            f"and without rope_type dynamic or longrope, got {name} with sliding_window {window} and rope_type {turns} "
+            "in the checkpoint's config.json; set backend=vllm"
+        )
