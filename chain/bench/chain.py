@@ -127,10 +127,10 @@ class ChainBench:
         ]
         if self.speed:
             lines.append(
-                f"wall time an image over that of the staged driver (replay, {self.speed.num_images} images under way, "
+                f"wall time an image over that of pancap (replay, {self.speed.num_images} images under way, "
                 f"random weights of nano's size, text coordinates, torch threads: {self.speed.num_threads}):"
             )
-            for way, values in found["speed"]["time_over_staged"].items():
+            for way, values in found["speed"]["time_over_pancap"].items():
                 target = f"   (target {TARGET_SPEED:g})" if way == PLAIN else ""
                 note = "   (below this no claim)" if way == AGAIN else ""
                 spread = f"({values['low']:.2f} to {values['high']:.2f})"

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pancap.chain.bench import chain, loops
+from pancap.chain.bench import chain, loops, speed
 from pancap.chain.bench.chain import ChainBenchConfig, bench_chain
 from pancap.chain.bench.replay import (
     Scripter,
@@ -16,7 +16,7 @@ from pancap.chain.bench.replay import (
     stop_early,
     with_coordinate_tokens,
 )
-from pancap.chain.bench.speed import PLAIN, bench_speed
+from pancap.chain.bench.speed import AGAIN, NO_DRAFTS, PLAIN, bench_speed
 from pancap.chain.config import DecodingConfig, ModelConfig
 from pancap.chain.tokenizer import train_tokenizer
 from pancap.configs import UsageError
@@ -168,7 +168,9 @@ def test_loops_are_counted_in_full(captions, scripter):
     assert max(every.published_steps) > 1000 > max(every.steps)
 
 
-def test_the_clock_runs_the_same_answers_both_ways(captions, monkeypatch):
+@pytest.fixture
+def small_model(monkeypatch):
+    """Timed in place of one of nano's size."""
     from pancap.chain.model import Checkpoint, CheckpointMeta, build_model
 
     sizes = {f"{part}_{name}": 32 for part in ("vision", "text") for name in ("hidden", "mlp")}
@@ -178,9 +180,24 @@ def test_the_clock_runs_the_same_answers_both_ways(captions, monkeypatch):
     model = build_model(config, tokenizer=tokenizer).eval()
     checkpoint = Checkpoint(model=model, tokenizer=tokenizer, meta=CheckpointMeta(coordinates="text", mode="chain"))
     monkeypatch.setattr("pancap.chain.bench.speed._random_checkpoint", lambda captions, seed: checkpoint)
+
+
+def test_the_clock_runs_the_same_answers_both_ways(captions, small_model):
     found = bench_speed(read_captioned(captions), num_plain=1, rounds=1, seed=0)
     assert found.ratios[PLAIN][0] > 0
-    assert replace(found, num_images=1).to_dict()["time_over_staged"][PLAIN]["median"] == found.ratios[PLAIN][0]
+    assert replace(found, num_images=1).to_dict()["time_over_pancap"][PLAIN]["median"] == found.ratios[PLAIN][0]
+
+
+def test_a_load_that_grows_changes_no_ratio(captions, small_model, monkeypatch):
+    """The published loop was timed once a round, behind ours: what else began to run meanwhile counted against it."""
+    load = iter(range(10, 100))
+
+    def time_under_load(backend, pictures):
+        return (6.0 if isinstance(backend, speed._PublishedLoop) else 2.0) * next(load)
+
+    monkeypatch.setattr(speed, "_time", time_under_load)
+    found = bench_speed(read_captioned(captions), num_plain=2, rounds=2, seed=0)
+    assert found.ratios == {NO_DRAFTS: (1.0, 1.0), AGAIN: (1.0, 1.0), PLAIN: (3.0, 3.0)}
 
 
 def test_settings_that_mean_nothing_are_refused():
