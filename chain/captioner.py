@@ -73,7 +73,11 @@ class Captioner:
         self.mode: ChainMode = mode
 
     def caption(self, images: Sequence[np.ndarray]) -> list[ChainResult]:
-        """Captions (H, W, 3) uint8 images; the same images give the same captions."""
+        """Captions (H, W, 3) uint8 images.
+
+        The same images give the same captions with the same batch size; with another one numbers are rounded
+        differently, which may turn a choice between two words that are almost equally likely.
+        """
         found = dict(self.caption_each(images))
         return [found[place] for place in range(len(images))]
 
