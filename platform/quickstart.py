@@ -89,7 +89,7 @@ class QuickstartSummary:
         lines = [
             "",
             comparison_table(self.reports),
-            f"four stages (nano) against the one stage that they went on from: {gain.mean:+.1f} {span}, p = {gain.p_value:.3f}",
+            f"four stages (nano) against the one that it went on from: {gain.mean:+.1f} {span}, p = {gain.p_value:.3f}",
             "",
             f"pictures    {'  '.join(str(path) for path in self.pictures)}",
             f"endpoint    answered in {self.endpoint['seconds']:.2f} s with {self.endpoint['num_entities']} entities",

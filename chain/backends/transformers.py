@@ -14,6 +14,7 @@ from pancap.chain.decoding.answers import Branch, Decoded
 from pancap.chain.decoding.drafts import DraftRules, Speller
 from pancap.chain.decoding.grammar import AnswerRules
 from pancap.chain.decoding.loop import Decoder
+from pancap.chain.decoding.slots import refuse_other_attention
 from pancap.chain.images import to_pixels
 from pancap.chain.stages import NO_INSTANCES, ChainState, StageName, prompt_of
 from pancap.chain.tokenizer import decode, encode, encode_answer, encode_prompt
@@ -42,7 +43,12 @@ class TransformersBackend:
     def __init__(
         self, checkpoint: "Checkpoint", *, decoding: DecodingConfig | None = None, batch_size: int = 16
     ) -> None:
-        """Keeps the model; nothing is run."""
+        """Keeps the model; nothing is run.
+
+        Raises:
+            UsageError: a language model that `chain.decoding` cannot run.
+        """
+        refuse_other_attention(checkpoint.model.model.language_model)
         self.checkpoint = checkpoint
         self.decoding = decoding or DecodingConfig()
         self.batch_size = batch_size

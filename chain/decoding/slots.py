@@ -51,7 +51,6 @@ class Slots:
     def __init__(self, model: "LlamaModel", *, num_slots: int) -> None:
         """Starts empty; memory is taken as sequences grow."""
         config: LlamaConfig = model.config
-        _refuse_other_attention(model)
         self.lengths = [0] * num_slots
         self._model = model
         self._head_dim = model.layers[0].self_attn.head_dim
@@ -156,8 +155,12 @@ class Slots:
                 buffers[layer][:held_slots, :, :held_places] = buffer
 
 
-def _refuse_other_attention(model: "LlamaModel") -> None:
-    """Norms of queries, windows and turns that depend on the longest neighbour would be left out without a word."""
+def refuse_other_attention(model: "LlamaModel") -> None:
+    """Refuses models of which `Slots` would leave something out without a word.
+
+    Raises:
+        UsageError: the model has norms of queries, a sliding window, or turns that depend on the longest neighbour.
+    """
     name, turns = model.config.model_type, model.rotary_emb.rope_type
     window = getattr(model.config, "sliding_window", None)
     if name not in LANGUAGE_MODELS or window is not None or turns in ("dynamic", "longrope"):

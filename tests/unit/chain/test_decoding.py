@@ -6,7 +6,7 @@ import torch
 from pancap.chain.decoding.answers import Branch, cut_runaway
 from pancap.chain.decoding.grammar import AnswerRules
 from pancap.chain.decoding.loop import Decoder
-from pancap.chain.decoding.slots import Slots
+from pancap.chain.decoding.slots import Slots, refuse_other_attention
 from pancap.chain.images import to_pixels
 from pancap.chain.tokenizer import encode_prompt
 from pancap.configs import UsageError
@@ -147,7 +147,7 @@ def test_tensors_are_made_on_the_models_device(token_checkpoint, pixels):
 def test_models_that_attend_in_another_way_are_refused(name, settings, what):
     """They were run as if they were Llama: norms and windows left out, turns taken from the longest neighbour."""
     with pytest.raises(UsageError, match=f"got .*{what}.* set backend=vllm"):
-        Slots(language_model(name, **settings), num_slots=1)
+        refuse_other_attention(language_model(name, **settings))
 
 
 @pytest.mark.parametrize(("name", "settings"), [("llama", {}), ("mistral", {"sliding_window": None}), ("qwen2", {})])
