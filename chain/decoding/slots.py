@@ -37,15 +37,12 @@ class Slots:
     """Sequences in the making, each in a slot with its keys and values.
 
     Args:
-        model: transformers' Llama or one like it, whose layers are used as they are, on its device.
+        model: one that `refuse_other_attention` lets through, whose layers are used as they are, on its device.
         num_slots: sequences at a time; memory is taken up to the highest slot in use.
 
     Attributes:
         lengths: of each slot, places that count. Who believes in new tokens adds to it, who doesn't leaves it: what
             stands behind is seen by nobody and overwritten.
-
-    Raises:
-        UsageError: a language model that attends in another way.
     """
 
     def __init__(self, model: "LlamaModel", *, num_slots: int) -> None:
