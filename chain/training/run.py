@@ -60,10 +60,7 @@ def run_training(
         raise UsageError("validation needs both a folder and something that scores; `pancap train chain` brings it")
     config = replace(config, data=str(Path(config.data).resolve()), out=str(Path(config.out).resolve()))
     found = latest_state(Path(config.out) / "state") if config.resume else None
-    if found:
-        images = read_kept(config)
-    else:
-        images = read_training_images(config.data, images=config.images, limit=config.limit)
+    images = read_kept(config) if found else read_training_images(config.data, images=config.images, limit=config.limit)
     if config.num_workers:
         from pancap.chain.training.cluster import start_ray
 
@@ -78,12 +75,7 @@ def run_training(
     )
     held_out = f"{config.validation}, {config.validation_limit} images"
     validator = Validator(files.out, data=held_out, validate=validate) if validate else None
-    if config.num_workers == 0:
-        state = _watched(lambda: train(config, files=files, use_deepspeed=False), watch, validator)
-    else:
-        from pancap.chain.training.cluster import train_on_ray
-
-        state = _watched(lambda: train_on_ray(config, files=files), watch, validator)
+    state = _watched(lambda: _train(config, files=files), watch, validator)
     return TrainSummary(
         checkpoint=str(files.checkpoint),
         mode=config.mode,
@@ -97,6 +89,15 @@ def run_training(
         last=watch.last,
         best=validator.best if validator else None,
     )
+
+
+def _train(config: TrainConfig, *, files: RunFiles) -> TrainerState:
+    """The run itself, here or on Ray Train."""
+    if config.num_workers == 0:
+        return train(config, files=files, use_deepspeed=False)
+    from pancap.chain.training.cluster import train_on_ray
+
+    return train_on_ray(config, files=files)
 
 
 def _prepare(
