@@ -75,7 +75,7 @@ class Row:
         self.num_steps = -1
         self.is_finished = False
         self._drafter = Drafter(branch.drafts, prompt_ids=branch.prompt_ids) if branch.drafts else None
-        self._eos = ids.eos
+        self._eos, self._box = ids.eos, ids.box
         self._repeat_window = repeat_window
 
     def begin_step(self, *, max_draft: int) -> list[int]:
@@ -101,7 +101,9 @@ class Row:
         return False
 
     def decoded(self) -> Decoded:
-        """The answer, when it is finished."""
+        """The answer, when it is finished; under rules it never ends inside a box, wherever it was cut."""
+        if self.grammar and self._box in (tail := self.ids[-4:]):
+            del self.ids[-(len(tail) - tail.index(self._box)) :]
         confidence = self.grammar.confidence if self.grammar else {}
         return Decoded(ids=self.ids, confidence=confidence, num_steps=self.num_steps)
 
