@@ -13,10 +13,10 @@ from random import Random
 
 from pancap.chain.boxtokens import TOKEN_BOX, BoxCodec
 from pancap.chain.config import Coordinates
-from pancap.chain.datasets import read_described
+from pancap.chain.data.datasets import read_described
+from pancap.chain.data.named_images import Described, LeftOutError, NamedImage
 from pancap.chain.decoding.answers import add_token
 from pancap.chain.decoding.drafts import DraftRules, DraftSource, Encode, Speller, common_start
-from pancap.chain.named_images import Described, LeftOutError, NamedImage
 from pancap.chain.stages import STAGES, STAGES_OF_MODE, StageName
 from pancap.chain.tuples import StageExample, TrainingImage, make_examples
 from pancap.configs import UsageError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import Checkpoint, load_checkpoint
 from pancap.chain.stages import STAGES_OF_MODE, StageName
 from pancap.chain.tokenizer import TokenIds, token_ids

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pancap.chain.datasets import is_json, read_training_images, write_training_images
+from pancap.chain.data.datasets import is_json, read_training_images, write_training_images
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import (
     CheckpointMeta,
     build_model,

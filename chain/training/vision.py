@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pancap.chain.config import ModelConfig
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.training.config import VisionTrainConfig
 from pancap.chain.training.encoding import image_order
 from pancap.chain.training.patches import PatchClasses, PatchTargets, collect_classes, patch_targets

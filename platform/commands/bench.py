@@ -40,7 +40,7 @@ def run_chain(*, overrides: Sequence[str], as_json: bool) -> None:
 
 def run_training(*, overrides: Sequence[str], as_json: bool) -> None:
     """Training on prefix trees against Hugging Face's Trainer."""
-    from pancap.chain.training.bench import TrainingBenchConfig, bench_training
+    from pancap.chain.bench.training import TrainingBenchConfig, bench_training
     from pancap.configs import load_config
 
     config, _ = load_config(TrainingBenchConfig, overrides=overrides)

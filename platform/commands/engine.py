@@ -37,8 +37,8 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
 
 def run_and_export(settings: "EngineConfig", *, config_text: str, tracked: Run, on_progress: Progress) -> Summary:
     """The engine, the four-stage LLaVA export (which the chain owns), and what MLflow keeps of both."""
-    from pancap.chain.datasets import read_training_images
-    from pancap.chain.llava_json import export_llava
+    from pancap.chain.data.datasets import read_training_images
+    from pancap.chain.data.llava_json import export_llava
     from pancap.engine.run import run_engine
 
     summary = run_engine(settings, config_text=config_text, on_progress=on_progress)

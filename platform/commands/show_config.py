@@ -20,7 +20,7 @@ SCHEMAS = {
     "score": "pancap.scoring.config:ScoreConfig",
     "serve": "pancap.platform.serving.config:ServeConfig",
     "judge": "pancap.scoring.judges.llm.bench:JudgeBenchConfig",
-    "training": "pancap.chain.training.bench:TrainingBenchConfig",
+    "training": "pancap.chain.bench.training:TrainingBenchConfig",
     "experiment": "pancap.platform.experiment:ExperimentConfig",
     "quickstart": "pancap.platform.quickstart:QuickstartConfig",
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.training import ray_squares
 from pancap.chain.training.pixels import cache_pixels
 from pancap.configs import StoppedError

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import Instance
-from pancap.chain.datasets import read_training_images, write_training_images
+from pancap.chain.data.datasets import read_training_images, write_training_images
 from pancap.chain.tuples import make_examples
 from pancap.configs import UsageError
 

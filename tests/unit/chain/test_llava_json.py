@@ -10,8 +10,8 @@ from PIL import Image
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec
-from pancap.chain.datasets import read_training_images
-from pancap.chain.llava_json import export_llava
+from pancap.chain.data.datasets import read_training_images
+from pancap.chain.data.llava_json import export_llava
 from pancap.configs import UsageError
 
 WIDE, TALL = (200, 100), (90, 160)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, save_checkpoint
 from pancap.chain.tokenizer import token_ids
 from pancap.chain.training.adapters import add_adapters, merged

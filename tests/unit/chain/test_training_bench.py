@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from pancap.chain.bench.trainer_peer import Collator, make_samples
+from pancap.chain.bench.training import TrainingBenchConfig, bench_training
 from pancap.chain.config import ModelConfig
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
-from pancap.chain.training.bench import TrainingBenchConfig, bench_training
 from pancap.chain.training.encoding import Encoder, collate
-from pancap.chain.training.trainer_peer import Collator, make_samples
 from pancap.configs import UsageError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pancap.chain.datasets import read_training_images
-from pancap.chain.llava_json import export_llava
+from pancap.chain.data.datasets import read_training_images
+from pancap.chain.data.llava_json import export_llava
 from pancap.chain.model import read_meta
 from pancap.chain.training import run
 from pancap.chain.training.config import TrainConfig, VisionTrainConfig

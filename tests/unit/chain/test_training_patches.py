@@ -11,7 +11,7 @@ from PIL import Image
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import Instance
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.training.patches import PatchClasses, patch_targets
 from pancap.chain.tuples import TrainingImage
 from pancap.engine.scenes.rows import draw_rows

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pancap.caption.images import load_image
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.images import to_square
 from pancap.chain.training import pixels
 from pancap.chain.training.pixels import cache_pixels, open_pixels

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.tokenizer import encode, train_tokenizer
 from pancap.chain.training.probe import NUM_SAMPLED, build_probe, probe_loss, sample_patches
 

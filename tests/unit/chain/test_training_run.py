@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, read_meta
 from pancap.chain.training.config import LoraConfig, TrainConfig, VisionTrainConfig
 from pancap.chain.training.patches import collect_classes, patch_targets

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pancap.chain.config import ModelConfig
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training import loss as loss_module

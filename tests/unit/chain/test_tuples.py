@@ -6,7 +6,7 @@ import pytest
 
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec, Instance
-from pancap.chain.datasets import read_training_images
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.tuples import make_examples, mistake, order_instances, roughen, roughen_some, split_for_discovery
 
 

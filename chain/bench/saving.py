@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pancap.chain.training.bench_throughput import tree_training
+from pancap.chain.bench.throughput import tree_training
 from pancap.chain.training.engines import STATE_TAG, DeepSpeedEngine
 from pancap.chain.training.saving import StateSaver
 from pancap.chain.training.states import TrainerState
 from pancap.chain.tuples import TrainingImage
 
 if TYPE_CHECKING:
-    from pancap.chain.training.bench import TrainingBenchConfig
+    from pancap.chain.bench.training import TrainingBenchConfig
 
 PEER, AGAIN, OURS = "DeepSpeed save_checkpoint", "save_checkpoint again", "beside the training"
 

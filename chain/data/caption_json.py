@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pancap.caption.formats import sapancap
 from pancap.chain.boxtokens import Instance
 from pancap.chain.captioner import read_entities
-from pancap.chain.named_images import LeftOutError, NamedImage
+from pancap.chain.data.named_images import LeftOutError, NamedImage
 from pancap.chain.tuples import TrainingImage
 
 KEYS = ("image_path", "gt_response")

@@ -1,6 +1,6 @@
 """The training loop without Ray: what `pancap bench training parts=[ray]` measures Ray Train against.
 
-    python -m torch.distributed.run --nproc_per_node=2 -m pancap.chain.training.torchrun_peer PIXELS data=... out=...
+    python -m torch.distributed.run --nproc_per_node=2 -m pancap.chain.bench.torchrun_peer PIXELS data=... out=...
 
 Needs OUT/start, a checkpoint, and the decoded images in the file PIXELS.
 """

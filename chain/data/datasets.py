@@ -11,11 +11,11 @@ from typing import Any
 
 from pancap.caption.boxes import Box
 from pancap.caption.content import CaptionContent
-from pancap.chain import caption_json, llava_json
 from pancap.chain.boxtokens import Instance
-from pancap.chain.caption_json import CaptionedImage
-from pancap.chain.llava_json import group_samples
-from pancap.chain.named_images import MAX_SHOWN, Described, LeftOutError, measure_image
+from pancap.chain.data import caption_json, llava_json
+from pancap.chain.data.caption_json import CaptionedImage
+from pancap.chain.data.llava_json import group_samples
+from pancap.chain.data.named_images import MAX_SHOWN, Described, LeftOutError, measure_image
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 

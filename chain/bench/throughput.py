@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pancap.chain.bench.trainer_peer import Collator, Counts, Turn, make_samples, run_trainer
 from pancap.chain.config import Coordinates
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
@@ -24,14 +25,13 @@ from pancap.chain.training.config import LossConfig, TrainConfig
 from pancap.chain.training.encoding import Encoder, TreeBatch, collate
 from pancap.chain.training.engines import DeepSpeedEngine, deepspeed_config
 from pancap.chain.training.step import build_step
-from pancap.chain.training.trainer_peer import Collator, Counts, Turn, make_samples, run_trainer
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-    from pancap.chain.training.bench import TrainingBenchConfig
+    from pancap.chain.bench.training import TrainingBenchConfig
 
 MAX_TOKENS = 2048
 PEER = "Trainer, four samples, text"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pancap.chain.training.bench_saving import Spread
-from pancap.chain.training.bench_throughput import MAX_TOKENS
+from pancap.chain.bench.saving import Spread
+from pancap.chain.bench.throughput import MAX_TOKENS
 from pancap.chain.training.cluster import start_ray, train_on_ray
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.files import RunFiles
 from pancap.chain.training.run import run_training
 
 if TYPE_CHECKING:
-    from pancap.chain.training.bench import TrainingBenchConfig
+    from pancap.chain.bench.training import TrainingBenchConfig
 
 PEER, AGAIN, OURS = "torchrun", "torchrun again", "Ray Train"
 NUM_WORKERS = 2
@@ -121,7 +121,7 @@ def _run_torchrun(config: TrainConfig, files: RunFiles) -> None:
     overrides = [f"{name}={getattr(config, name)}" for name in (*names, "checkpoint_every")]
     rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     command = [sys.executable, "-m", "torch.distributed.run", *rendezvous, f"--nproc-per-node={config.num_workers}"]
-    command += ["-m", "pancap.chain.training.torchrun_peer", str(files.pixels), *overrides]
+    command += ["-m", "pancap.chain.bench.torchrun_peer", str(files.pixels), *overrides]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"torchrun failed with {done.returncode}:\n{done.stderr[-2000:]}")

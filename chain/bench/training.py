@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pancap.chain.bench.ray_tax import RayBench, bench_ray
+from pancap.chain.bench.saving import SavingBench, bench_saving
+from pancap.chain.bench.throughput import Throughput, bench_throughput
 from pancap.chain.config import ModelConfig
-from pancap.chain.datasets import read_training_images
-from pancap.chain.training.bench_ray import RayBench, bench_ray
-from pancap.chain.training.bench_saving import SavingBench, bench_saving
-from pancap.chain.training.bench_throughput import Throughput, bench_throughput
+from pancap.chain.data.datasets import read_training_images
 from pancap.chain.training.cluster import prepare_deepspeed
 from pancap.chain.training.pixels import Progress, cache_pixels, open_pixels
 from pancap.configs import UsageError

@@ -17,7 +17,7 @@ from typing import Any
 from pancap.caption.boxes import Box
 from pancap.caption.formats import asmv2
 from pancap.chain.boxtokens import BoxCodec, Instance
-from pancap.chain.named_images import MAX_SHOWN, LeftOutError, NamedImage
+from pancap.chain.data.named_images import MAX_SHOWN, LeftOutError, NamedImage
 from pancap.chain.stages import STAGES, STAGES_OF_MODE, StageName
 from pancap.chain.tuples import StageExample, TrainingImage, make_examples
 from pancap.configs import UsageError
