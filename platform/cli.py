@@ -291,10 +291,13 @@ def main() -> None:
 
     silence_libraries()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupted = "interrupted; run the same command again to continue"
     try:
-        app(standalone_mode=False)
+        # Typer turns a KeyboardInterrupt into the value that this returns.
+        if app(standalone_mode=False) == 130:
+            _fail(interrupted, 130)
     except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to continue", 130)
+        _fail(interrupted, 130)
     except typer.Abort:
         _fail("interrupted", 130)
     except UsageError as error:

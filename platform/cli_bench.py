@@ -55,6 +55,12 @@ def bench_chain(overrides: Overrides = None, as_json: AsJson = False) -> None:
     run_command("bench", entry="run_chain", overrides=overrides or [], as_json=as_json)
 
 
+@bench_app.command("stages")
+def bench_stages(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Where a chain loses its points: its later stages behind true answers of the first ones: held_out=DIR."""
+    run_command("bench", entry="run_stages", overrides=overrides or [], as_json=as_json)
+
+
 @bench_app.command("replay")
 def bench_replay(
     candidate_content: CandidateContent,

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -33,8 +33,16 @@ from pancap.configs import StoppedError, UsageError
 MAX_DROPS_IN_A_ROW = 1000
 
 
-def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> TrainerState:
+def train(
+    config: TrainConfig, *, files: RunFiles, use_deepspeed: bool, should_stop: Callable[[], bool] = lambda: False
+) -> TrainerState:
     """Trains to the end of the run, from the newest whole state if there is one; every worker calls it.
+
+    Args:
+        config: the run.
+        files: what was prepared for it.
+        use_deepspeed: else plain torch, of one worker.
+        should_stop: asked before every step; a run that is stopped leaves a state to go on from.
 
     Raises:
         StoppedError: the loss was not finite for too many steps in a row.
@@ -76,7 +84,8 @@ def train(config: TrainConfig, *, files: RunFiles, use_deepspeed: bool) -> Train
         config=config,
         drawn=state.drawn,
     )
-    return Loop(engine=engine, batches=batches, checkpoint=checkpoint, config=config, files=files).run(state)
+    loop = Loop(engine=engine, batches=batches, checkpoint=checkpoint, config=config, files=files)
+    return loop.run(state, should_stop=should_stop)
 
 
 class BatchSource:
@@ -180,8 +189,8 @@ class Loop:
         self._window: list[dict[str, float]] = []
         self._window_started = time.monotonic()
 
-    def run(self, state: TrainerState) -> TrainerState:
-        """Trains on from a state to the end of the run."""
+    def run(self, state: TrainerState, *, should_stop: Callable[[], bool] = lambda: False) -> TrainerState:
+        """Trains on from a state to the end of the run, or until it is to stop."""
         import torch
 
         config, engine = self._config, self._engine
@@ -196,7 +205,7 @@ class Loop:
                     time_limit_s=config.time_limit_s,
                 )
             )
-            if progress >= 1.0:
+            if progress >= 1.0 or should_stop():
                 break
             engine.set_rate(cosine_with_warmup(progress, warmup=config.warmup))
             # By step, so that a resumed run drops what the run in one piece would.

@@ -4,7 +4,9 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pancap.chain.data.datasets import read_training_images
@@ -17,6 +19,7 @@ from pancap.chain.model import (
     save_checkpoint,
 )
 from pancap.chain.tokenizer import train_tokenizer
+from pancap.chain.training import background
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.files import RunFiles
 from pancap.chain.training.loop import train, trim_metrics
@@ -31,6 +34,7 @@ from pancap.configs import UsageError
 
 Metrics = Callable[[int, dict[str, float]], None]
 WATCH_EVERY_S = 0.2
+STOP_WITHIN_S = 60.0  # the longest step that an interrupt waits for
 
 
 def run_training(
@@ -75,7 +79,12 @@ def run_training(
     )
     held_out = f"{config.validation}, {config.validation_limit} images"
     validator = Validator(files.out, data=held_out, validate=validate) if validate else None
-    state = _watched(lambda: _train(config, files=files), watch, validator)
+    state = _watched(
+        partial(_train, config, files=files),
+        watch,
+        validator,
+        stop_within_s=0.0 if config.num_workers else STOP_WITHIN_S,
+    )
     return TrainSummary(
         checkpoint=str(files.checkpoint),
         mode=config.mode,
@@ -91,10 +100,10 @@ def run_training(
     )
 
 
-def _train(config: TrainConfig, *, files: RunFiles) -> TrainerState:
-    """The run itself, here or on Ray Train."""
+def _train(config: TrainConfig, *, files: RunFiles, should_stop: Callable[[], bool]) -> TrainerState:
+    """The run itself, here or on Ray Train, whose workers end with the process that started them."""
     if config.num_workers == 0:
-        return train(config, files=files, use_deepspeed=False)
+        return train(config, files=files, use_deepspeed=False, should_stop=should_stop)
     from pancap.chain.training.cluster import train_on_ray
 
     return train_on_ray(config, files=files)
@@ -180,27 +189,27 @@ class _MetricsWatch:
             self._on_metrics(scored.step, {f"val_{name}": value for name, value in scored.figures.items()})
 
 
-def _watched(work: Callable[[], TrainerState], watch: _MetricsWatch, validator: Validator | None) -> TrainerState:
-    """Does the work in a thread of its own, while this one hands figures on (MLflow's runs belong to a thread)."""
-    results: list[TrainerState] = []
-    errors: list[BaseException] = []
+def _watched(
+    work: Callable[..., TrainerState], watch: _MetricsWatch, validator: Validator | None, *, stop_within_s: float
+) -> TrainerState:
+    """Does the work in a thread of its own, while this one hands figures on (MLflow's runs belong to a thread).
 
-    def body() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=body, name="training", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(WATCH_EVERY_S)
-        watch.poll()
-        if validator:
-            watch.hand_on(validator.poll())
+    An interrupt (R34) ends the step under way first: torch's threads must not outlive the interpreter.
+    """
+    stop = threading.Event()
+    training = background.start(partial(work, should_stop=stop.is_set), name="training")
+    try:
+        while not training.done():
+            wait([training], timeout=WATCH_EVERY_S)
+            watch.poll()
+            if validator:
+                watch.hand_on(validator.poll())
+    except (KeyboardInterrupt, SystemExit):
+        stop.set()
+        wait([training], timeout=stop_within_s)
+        raise
     watch.poll()
-    if errors:
-        raise errors[0]
+    state = training.result()
     for scored in validator.finish() if validator else []:
         watch.hand_on(scored)
-    return results[0]
+    return state

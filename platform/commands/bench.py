@@ -38,6 +38,15 @@ def run_chain(*, overrides: Sequence[str], as_json: bool) -> None:
     _measure(lambda report: bench_chain(config, on_progress=report), as_json=as_json)
 
 
+def run_stages(*, overrides: Sequence[str], as_json: bool) -> None:
+    """A chain behind true answers of its first stages."""
+    from pancap.configs import load_config
+    from pancap.platform.stage_bench import StageBenchConfig, bench_stages
+
+    config, _ = load_config(StageBenchConfig, overrides=overrides)
+    _measure(lambda report: bench_stages(config, on_progress=report), as_json=as_json)
+
+
 def run_training(*, overrides: Sequence[str], as_json: bool) -> None:
     """Training on prefix trees against Hugging Face's Trainer."""
     from pancap.chain.bench.training import TrainingBenchConfig, bench_training

@@ -21,6 +21,7 @@ SCHEMAS = {
     "serve": "pancap.platform.serving.config:ServeConfig",
     "judge": "pancap.scoring.judges.llm.bench:JudgeBenchConfig",
     "training": "pancap.chain.bench.training:TrainingBenchConfig",
+    "stages": "pancap.platform.stage_bench:StageBenchConfig",
     "experiment": "pancap.platform.experiment:ExperimentConfig",
     "quickstart": "pancap.platform.quickstart:QuickstartConfig",
 }

@@ -85,6 +85,20 @@ def test_each_kind_of_failure_has_its_exit_code(error, code, monkeypatch, capsys
         assert "/full/disk" in capsys.readouterr().err
 
 
+def test_an_interrupt_inside_a_command_ends_with_its_exit_code(monkeypatch, capsys):
+    """R34: typer catches it before `main` does; the run ended with 0 and without a word."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_command", interrupt)
+    monkeypatch.setattr(sys, "argv", ["pancap", "config"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
 def captions(path, texts):
     path.write_text(json.dumps(texts))
     return str(path)
