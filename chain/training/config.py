@@ -224,6 +224,52 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopyingTrainConfig:
+    """Pretraining of the language model on lists that it writes down again."""
+
+    data: str
+    """Dataset whose boxes and tags the lists are made of, as for `pancap train chain`; its images are not read."""
+    out: str
+    """Folder of the run: checkpoint/, metrics.jsonl, config.yaml."""
+    init: str
+    """Checkpoint folder to start from, or `nano` for the shipped one."""
+    steps: int = 600
+    """Optimizer steps."""
+    time_limit_s: float | None = None
+    """End after so long at the latest, the learning rate having come down by then."""
+    batch_size: int = 32
+    """Lists per step."""
+    max_instances: int = 8
+    """Longest list; the shortest has two."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    warmup: float = 0.05
+    """Share of the run in which the rate rises."""
+    num_threads: int = 2
+    """Torch threads."""
+    limit: int | None = None
+    """Use only the first images of the dataset."""
+    seed: int = 0
+    """Of the lists."""
+    log_every: int = 20
+    """Steps between two lines of metrics.jsonl."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot train."""
+        for name, lowest in (
+            ("steps", 1),
+            ("batch_size", 1),
+            ("max_instances", 2),
+            ("num_threads", 1),
+            ("log_every", 1),
+        ):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be >= {lowest}, got {getattr(self, name)}; set a larger number")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be > 0, got {self.lr}; set a positive rate")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisionTrainConfig:
     """Pretraining of the vision tower on what each patch shows."""
 

@@ -1,0 +1,191 @@
+"""Pretraining of the language model on lists: to write down again what stands in the prompt.
+
+A large language model can do that before it sees its first image. A small one trained on images alone does not learn
+it: it guesses boxes and tags from the image, well enough that reading the prompt hardly lowers the loss, and its later
+stages then ignore the earlier ones (`pancap bench stages` shows that). Here there is no image, and a list is made of
+instances from many images, so that there is nothing but the prompt to know it from.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.data.datasets import read_training_images
+from pancap.chain.model import Checkpoint, checkpoint_folder, load_checkpoint, save_checkpoint
+from pancap.chain.stages import build_answer, build_prompt
+from pancap.chain.tokenizer import encode_answer, encode_prompt, token_ids
+from pancap.chain.training.config import CopyingTrainConfig
+from pancap.chain.training.pixels import Progress
+from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.tuples import order_instances
+
+if TYPE_CHECKING:
+    import torch
+
+# B lists of a batch, L tokens of the longest, M tokens that are to be written, H width.
+Metrics = Callable[[int, dict[str, float]], None]
+IGNORED = -100
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyingSummary:
+    """What a run did.
+
+    Args:
+        checkpoint: folder of the model.
+        steps, lists, seconds: amount of work.
+        coordinates, words: share of the last lists' coordinates and of their other tokens that were right.
+    """
+
+    checkpoint: str
+    steps: int
+    lists: int
+    seconds: float
+    coordinates: float
+    words: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+    def render(self) -> str:
+        """A few lines for a terminal."""
+        return (
+            f"checkpoint {self.checkpoint}\n{self.steps} steps, {self.lists} lists in {self.seconds:.0f} s\n"
+            f"copied right: {100 * self.coordinates:.1f} % of coordinates, {100 * self.words:.1f} % of other tokens"
+        )
+
+
+def train_copying(
+    config: CopyingTrainConfig,
+    *,
+    config_text: str = "",
+    on_progress: Progress | None = None,
+    on_metrics: Metrics | None = None,
+) -> CopyingSummary:
+    """Trains a checkpoint's language model in this process; config.out/checkpoint is the result.
+
+    Args:
+        config: the run.
+        config_text: unresolved YAML, kept in config.out.
+        on_progress: called with (what, done, total).
+        on_metrics: called with (step, figures).
+
+    Raises:
+        UsageError: no such dataset or checkpoint.
+    """
+    import torch
+
+    torch.set_num_threads(config.num_threads)
+    images = read_training_images(config.data, limit=config.limit)
+    checkpoint = load_checkpoint(checkpoint_folder(config.init))
+    batches = _batches([item for image in images for item in image.instances], checkpoint=checkpoint, config=config)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.jsonl").unlink(missing_ok=True)
+    if config_text:
+        (out / "config.yaml").write_text(config_text)
+    model = checkpoint.model.train()
+    weights = [*model.model.language_model.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=config.lr, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
+    started, step, window, figures = time.monotonic(), 0, [], {}
+    while True:
+        elapsed = time.monotonic() - started
+        progress = progress_of_run(step, steps=config.steps, elapsed_s=elapsed, time_limit_s=config.time_limit_s)
+        if progress >= 1.0:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * cosine_with_warmup(progress, warmup=config.warmup)
+        loss, parts = _loss(checkpoint, *next(batches))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        step += 1
+        window.append(parts)
+        if on_progress:
+            on_progress("lists to copy", step, config.steps)
+        if step % config.log_every == 0 or step == config.steps:
+            figures = {name: sum(item[name] for item in window) / len(window) for name in parts}
+            window.clear()
+            with (out / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps({"step": step, **figures}) + "\n")
+            if on_metrics:
+                on_metrics(step, figures)
+    provenance = {"data": config.data, "steps": step, "seed": config.seed, "started_from": config.init}
+    save_checkpoint(
+        model.eval(),
+        tokenizer=checkpoint.tokenizer,
+        directory=out / "checkpoint",
+        meta=replace(checkpoint.meta, provenance={"copying": provenance}),
+    )
+    return CopyingSummary(
+        checkpoint=str(out / "checkpoint"),
+        steps=step,
+        lists=step * config.batch_size,
+        seconds=time.monotonic() - started,
+        coordinates=figures.get("coordinates", 0.0),
+        words=figures.get("words", 0.0),
+    )
+
+
+def make_list(instances: Sequence[Instance], *, codec: BoxCodec, rng: Random) -> tuple[str, str]:
+    """A prompt with a list and the answer that writes it down again.
+
+    Half of them name the boxes in their order, as the tag stage does; half list the instances in another order, as a
+    caption mentions them.
+    """
+    listed = order_instances(instances, order="left_to_right")
+    if rng.random() < 0.5:
+        prompt = build_prompt("tag", codec=codec, boxes=[item.box for item in listed])
+        return prompt, build_answer("tag", codec=codec, instances=listed)
+    mentioned = rng.sample(listed, len(listed))
+    return build_prompt("cap", codec=codec, instances=listed), build_answer("tag", codec=codec, instances=mentioned)
+
+
+def _batches(
+    pool: Sequence[Instance], *, checkpoint: Checkpoint, config: CopyingTrainConfig
+) -> "Iterator[tuple[torch.Tensor, torch.Tensor]]":
+    """(B, L) ids padded on the right, and (B, L) targets: what follows each token of an answer."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    rng, layout = Random(config.seed), checkpoint.meta.layout
+    codec = BoxCodec(coordinates=checkpoint.meta.coordinates)
+    while True:
+        ids, targets = [], []
+        for _ in range(config.batch_size):
+            chosen = rng.sample(pool, min(rng.randint(2, config.max_instances), len(pool)))
+            texts = make_list(chosen, codec=codec, rng=rng)
+            prompt = encode_prompt(checkpoint.tokenizer, texts[0], layout=layout)
+            answer = encode_answer(checkpoint.tokenizer, texts[1], layout=layout)
+            ids.append(torch.tensor([*prompt, *answer[:-1]]))
+            targets.append(torch.tensor([IGNORED] * (len(prompt) - 1) + list(answer)))
+        yield pad_sequence(ids, batch_first=True), pad_sequence(targets, batch_first=True, padding_value=IGNORED)
+
+
+def _loss(
+    checkpoint: Checkpoint, ids_BL: "torch.Tensor", targets_BL: "torch.Tensor"
+) -> "tuple[torch.Tensor, dict[str, float]]":
+    """Cross-entropy of the answers with its figures; nothing looks at padding, as it stands behind."""
+    from torch.nn.functional import cross_entropy
+
+    model, coordinates = checkpoint.model, token_ids(checkpoint.tokenizer).coordinates
+    embedded_BLH = model.get_input_embeddings()(ids_BL)
+    hidden_BLH = model.model.language_model(inputs_embeds=embedded_BLH, use_cache=False).last_hidden_state
+    is_answer_BL = targets_BL != IGNORED
+    targets_M = targets_BL[is_answer_BL]
+    logits_MV = model.lm_head(hidden_BLH[is_answer_BL])
+    loss = cross_entropy(logits_MV, targets_M)
+    is_right_M = (logits_MV.argmax(dim=1) == targets_M).float()
+    is_coordinate_M = (targets_M >= coordinates.start) & (targets_M < coordinates.stop)
+    return loss, {
+        "loss": loss.item(),
+        "coordinates": is_right_M[is_coordinate_M].mean().item() if is_coordinate_M.any() else 0.0,
+        "words": is_right_M[~is_coordinate_M].mean().item(),
+    }

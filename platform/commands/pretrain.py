@@ -1,0 +1,46 @@
+"""`pancap train vision` and `pancap train copying`: parts of a chain by themselves, in this process."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pancap.configs import load_config
+from pancap.platform.console import progress_bars, show
+from pancap.platform.tracking import tracked_run
+
+
+def run_vision(*, overrides: Sequence[str], config: str | None, track: str | None, as_json: bool) -> None:
+    """The vision tower on what each patch shows."""
+    from pancap.chain.training.config import VisionTrainConfig
+
+    settings, config_text = load_config(VisionTrainConfig, config, overrides)
+    from pancap.chain.training.vision import train_vision
+
+    _pretrain("vision", train_vision, settings, config_text=config_text, track=track, as_json=as_json)
+
+
+def run_copying(*, overrides: Sequence[str], config: str | None, track: str | None, as_json: bool) -> None:
+    """The language model on lists that it writes down again."""
+    from pancap.chain.training.config import CopyingTrainConfig
+
+    settings, config_text = load_config(CopyingTrainConfig, config, overrides)
+    from pancap.chain.training.copying import train_copying
+
+    _pretrain("copying", train_copying, settings, config_text=config_text, track=track, as_json=as_json)
+
+
+def _pretrain(
+    what: str, train: Callable[..., Any], settings: Any, *, config_text: str, track: str | None, as_json: bool
+) -> None:
+    name = f"{what} {Path(settings.out).name}"
+    with (
+        tracked_run(kind="training", name=name, config_text=config_text, track=track) as tracked,
+        progress_bars() as report,
+    ):
+        tracked.log_dataset(settings.data, role="training")
+        summary = train(settings, config_text=config_text, on_progress=report)
+        tracked.log_summary(summary.to_dict())
+        curves = tracked.log_curves(settings.out)
+    show(summary, as_json=as_json)
+    if curves and not as_json:
+        print(f"curves {curves}")
