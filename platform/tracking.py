@@ -1,16 +1,19 @@
 """Runs in MLflow: parameters, metrics, datasets, the unresolved configuration, pictures, the five-dimension chart.
 
-Tracking never decides whether a run succeeds: everything logged also lies in the run's own folder, and a tracking
-server that stops answering costs one warning.
+Tracking never decides whether a run succeeds: everything logged also lies in the run's own folder, and what a tracking
+server does not take waits until it answers again (R27).
 """
 
+import json
 import os
 import re
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,23 +27,33 @@ EXPERIMENT = "pancap"
 # Without it MLflow's page opens on its view for language-model traces, where a training run is nowhere to be seen.
 _OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}
 SCORES_FILE = "scores.json"
+RUN_FILE = "mlflow.json"  # in a training run's folder
+RETRY_EVERY_S = 30.0  # while a server does not answer
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_PARAM_CHARS = 500  # MLflow's database refuses longer ones
 
 
 class Run:
-    """One tracked run; every method is safe to call when the server is gone."""
+    """One tracked run. What cannot be sent waits in order; no method raises, whatever the server does."""
 
-    def __init__(self, *, run_id: str | None, uri: str | None) -> None:
-        """Made by `tracked_run`; run_id None means tracking is off."""
-        self.run_id = run_id
+    def __init__(self, *, uri: str | None, begin: Callable[[Any], str] | None) -> None:
+        """Made by `tracked_run`; begin starts the run and gives its id, None means tracking is off."""
+        self.run_id: str | None = None
         self.uri = uri
-        self._has_failed = run_id is None
+        self._begin = begin
+        self._waiting: list[Callable[[Any], None]] = []
+        self._retry_at = 0.0
+        self._sent_to: dict[str, int] = {}
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Numbers of one step; NaN and None are left out."""
+        """Numbers of one step; NaN and None are left out, and steps that the run had before it was resumed (R10)."""
         clean = {key: float(value) for key, value in metrics.items() if _is_number(value)}
-        self._try(lambda mlflow: mlflow.log_metrics(clean, step=step))
+
+        def log(mlflow: Any) -> None:
+            new = {key: value for key, value in clean.items() if not step or step > self._sent_to.get(key, 0)}
+            mlflow.log_metrics(new, step=step)
+
+        self._try(log)
 
     def log_dataset(self, path: str | Path, *, role: str) -> None:
         """Lineage: which data went in (`role`: training, reference, source, ...), with its manifest's digest."""
@@ -83,9 +96,11 @@ class Run:
         """The five-dimension chart of one or more score reports, by the name of what was scored."""
         from pancap.platform.charts import five_dimensions_chart
 
-        with tempfile.TemporaryDirectory() as folder:
-            chart = five_dimensions_chart(reports, Path(folder) / "five_dimensions.png")
-            self._try(lambda mlflow: mlflow.log_artifact(str(chart)))
+        def log(mlflow: Any) -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                mlflow.log_artifact(str(five_dimensions_chart(reports, Path(folder) / "five_dimensions.png")))
+
+        self._try(log)
 
     def log_curves(self, out: str | Path) -> Path | None:
         """Draws the metrics of a training run's folder beside them, and keeps the picture; None without one."""
@@ -100,22 +115,63 @@ class Run:
             self.log_file(chart)
         return chart
 
+    def close(self, status: str) -> None:
+        """Ends the run, after a last attempt at what waits."""
+        self._retry_at = 0.0
+        self._try(lambda mlflow: mlflow.end_run(status))
+        if self._waiting:
+            lost = f"{len(self._waiting)} records did not reach {self.uri}"
+            print(f"pancap: {lost}; the run's own folder holds its figures", file=sys.stderr)
+
     def _try(self, log: Callable[[Any], None]) -> None:
-        if self._has_failed:
+        if self._begin is None:
+            return
+        self._waiting.append(log)
+        if time.monotonic() < self._retry_at:
             return
         import mlflow
 
         try:
-            log(mlflow)
+            self._send(mlflow)
+            self._retry_at = 0.0
         except Exception as error:  # whatever the server or its database says, the run goes on
-            self._has_failed = True
-            first_line = (str(error) or type(error).__name__).splitlines()[0]
-            print(f"pancap: tracking stopped ({first_line[:200]}); the run goes on", file=sys.stderr)
+            if not self._retry_at:
+                what = "tracking waits" if self.run_id else "not tracked yet"
+                print(
+                    f"pancap: {what}, {self.uri} does not answer ({_first_line(error)}); the run goes on",
+                    file=sys.stderr,
+                )
+            self._retry_at = time.monotonic() + RETRY_EVERY_S
+
+    def _send(self, mlflow: Any) -> None:
+        """Sends what waits.
+
+        Raises:
+            Exception: of MLflow, its server or database; the rest still waits.
+        """
+        assert self._begin is not None
+        if self.run_id is None:
+            self.run_id = self._begin(mlflow)
+            self._sent_to = _last_steps(mlflow.MlflowClient(), self.run_id)
+        while self._waiting:
+            try:
+                self._waiting[0](mlflow)
+            except Exception as error:
+                mlflow.MlflowClient().get_run(self.run_id)  # raises where the server is to blame, not the record
+                print(f"pancap: a record was not tracked ({_first_line(error)}); the run goes on", file=sys.stderr)
+            del self._waiting[0]
 
 
 @contextmanager
 def tracked_run(
-    *, kind: str, name: str, config_text: str, track: str | None = None, tags: Mapping[str, str] | None = None
+    *,
+    kind: str,
+    name: str,
+    config_text: str,
+    track: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    is_resumed: bool = False,
 ) -> Iterator[Run]:
     """One MLflow run around a verb.
 
@@ -125,38 +181,70 @@ def tracked_run(
         config_text: the unresolved YAML; logged as artifact and, flattened, as parameters.
         track: tracking URI, `none`, or None for a sqlite database under runs/.
         tags: further tags (judge, models).
+        folder: of a run that can be resumed; which MLflow run it is, is written down there.
+        is_resumed: go on in the MLflow run of the attempt before.
     """
     if track == "none":
-        yield Run(run_id=None, uri=None)
+        yield Run(uri=None, begin=None)
         return
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-    import mlflow
-
     uri = track or _default_uri()
-    try:
-        mlflow.set_tracking_uri(uri)
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            location = (DEFAULT_DATABASE.parent / "artifacts").resolve().as_uri() if track is None else None
-            mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_OPENS_ON_RUNS)
-        mlflow.set_experiment(EXPERIMENT)
-        active = mlflow.start_run(run_name=name, tags={"pancap.kind": kind, **_provenance(), **(tags or {})})
-    except Exception as error:  # whatever the server or its database says, the run goes on
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        print(f"pancap: not tracked, {uri} does not answer ({first_line[:200]})", file=sys.stderr)
-        yield Run(run_id=None, uri=None)
-        return
-    run = Run(run_id=active.info.run_id, uri=uri)
+    all_tags = {"pancap.kind": kind, **_provenance(), **(tags or {})}
+    record = folder / RUN_FILE if folder else None
+    begin = partial(
+        _begin, uri=uri, is_own=track is None, name=name, tags=all_tags, record=record, is_resumed=is_resumed
+    )
+    run = Run(uri=uri, begin=begin)
+    if config_text:
+        run.log_text(config_text, "config.yaml")
+        parameters = _parameters(config_text)
+        run._try(lambda mlflow: mlflow.log_params(parameters))
     status = "FAILED"
     try:
-        if config_text:
-            run.log_text(config_text, "config.yaml")
-            parameters = _parameters(config_text)
-            run._try(lambda mlflow: mlflow.log_params(parameters))
         yield run
         status = "FINISHED"
     finally:
-        run._try(lambda mlflow: mlflow.end_run(status))
+        run.close(status)
+
+
+def _begin(
+    mlflow: Any, *, uri: str, is_own: bool, name: str, tags: Mapping[str, str], record: Path | None, is_resumed: bool
+) -> str:
+    """Starts the run, or goes on with the one that `record` names."""
+    mlflow.set_tracking_uri(uri)
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        location = (DEFAULT_DATABASE.parent / "artifacts").resolve().as_uri() if is_own else None
+        mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_OPENS_ON_RUNS)
+    mlflow.set_experiment(EXPERIMENT)
+    known = json.loads(record.read_text()) if is_resumed and record and record.is_file() else {}
+    run_id = _existing(mlflow, known["run_id"]) if known.get("uri") == uri else None
+    run_id = mlflow.start_run(run_id=run_id, run_name=None if run_id else name, tags=dict(tags)).info.run_id
+    if record:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps({"uri": uri, "run_id": run_id}) + "\n")
+    return str(run_id)
+
+
+def _existing(mlflow: Any, run_id: str) -> str | None:
+    """The id of a run that was not deleted."""
+    try:
+        is_there = mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "active"
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        is_there = False
+    return run_id if is_there else None
+
+
+def _last_steps(client: Any, run_id: str) -> dict[str, int]:
+    """The last step of each metric that a run has."""
+    metrics = client.get_run(run_id).data.metrics
+    return {name: max(point.step for point in client.get_metric_history(run_id, name)) for name in metrics}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
 def runs_page() -> str:

@@ -23,7 +23,12 @@ def run(*, overrides: Sequence[str], config: str | None, track: str | None, as_j
     with (
         ray_session(num_cpus=settings.num_workers) if settings.num_workers else nullcontext(),
         tracked_run(
-            kind="training", name=f"train {Path(settings.out).name}", config_text=config_text, track=track
+            kind="training",
+            name=f"train {Path(settings.out).name}",
+            config_text=config_text,
+            track=track,
+            folder=Path(settings.out),
+            is_resumed=settings.resume,
         ) as tracked,
         progress_bars() as report,
     ):
