@@ -20,7 +20,7 @@ def load_config(
 
     Args:
         schema: frozen, keyword-only dataclass with a default for every optional field.
-        file: YAML file, or the name of a preset (`train/nano`), or its content; its keys override the defaults.
+        file: YAML file, or the name of a preset (`train/quick`), or its content; its keys override the defaults.
         overrides: `key=value` pairs (dotted keys for nested fields); they override the file.
 
     Returns:

@@ -34,7 +34,7 @@ class BoxLossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """How much each part of the loss counts; a stage's part is the weighted mean over its answer tokens."""
+    """How much each part of the loss counts; a stage's part is the mean over its answer tokens."""
 
     loc: float = 1.0
     """Weight of the localization stage, or of the instances that a model lists at once."""
@@ -44,9 +44,6 @@ class LossConfig:
     """Weight of the discovery stage."""
     cap: float = 2.0
     """Weight of the caption, in the chain and alone."""
-    copied_coordinates: float = 0.1
-    """How much a coordinate counts where constrained decoding copies known boxes: in the caption unless caption_noise
-    is set, and in the tag stage unless box_noise is."""
     box: BoxLossConfig = field(default_factory=BoxLossConfig)
     """Of coordinate tokens."""
     patches: float = 1.0
@@ -54,7 +51,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         """Refuses negative weights."""
-        for name in ("loc", "tag", "disc", "cap", "copied_coordinates", "patches"):
+        for name in ("loc", "tag", "disc", "cap", "patches"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"loss.{name} must be >= 0, got {getattr(self, name)}; set 0 to turn it off")
 
@@ -231,8 +228,12 @@ class CopyingTrainConfig:
     """Dataset whose boxes and tags the lists are made of, as for `pancap train chain`; its images are not read."""
     out: str
     """Folder of the run: checkpoint/, metrics.jsonl, config.yaml."""
-    init: str
-    """Checkpoint folder to start from, or `nano` for the shipped one."""
+    init: str | None = None
+    """Checkpoint folder to start from, or `nano` for the shipped one; None: random weights."""
+    vision: str | None = None
+    """Folder of a pretrained vision tower that a new model takes along; not together with init."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Sizes of a new model."""
     steps: int = 600
     """Optimizer steps."""
     time_limit_s: float | None = None
@@ -267,6 +268,8 @@ class CopyingTrainConfig:
                 raise ValueError(f"{name} must be >= {lowest}, got {getattr(self, name)}; set a larger number")
         if not self.lr > 0:
             raise ValueError(f"lr must be > 0, got {self.lr}; set a positive rate")
+        if self.init and self.vision:
+            raise ValueError("init and vision were both given; a checkpoint brings its own vision tower, drop one")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.data.datasets import read_training_images
-from pancap.chain.model import Checkpoint, checkpoint_folder, load_checkpoint, save_checkpoint
+from pancap.chain.model import Checkpoint, save_checkpoint
 from pancap.chain.stages import build_answer, build_prompt
 from pancap.chain.tokenizer import encode_answer, encode_prompt, token_ids
 from pancap.chain.training.config import CopyingTrainConfig
 from pancap.chain.training.pixels import Progress
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.training.start import starting_checkpoint
 from pancap.chain.tuples import order_instances
 
 if TYPE_CHECKING:
@@ -77,28 +78,61 @@ def train_copying(
         on_metrics: called with (step, figures).
 
     Raises:
-        UsageError: no such dataset or checkpoint.
+        UsageError: no such dataset, checkpoint or tower.
     """
     import torch
 
     torch.set_num_threads(config.num_threads)
     images = read_training_images(config.data, limit=config.limit)
-    checkpoint = load_checkpoint(checkpoint_folder(config.init))
+    checkpoint = starting_checkpoint(
+        images, init=config.init, vision=config.vision, model=config.model, mode="chain", seed=config.seed
+    )
     batches = _batches([item for image in images for item in image.instances], checkpoint=checkpoint, config=config)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.jsonl").unlink(missing_ok=True)
     if config_text:
         (out / "config.yaml").write_text(config_text)
-    model = checkpoint.model.train()
-    weights = [*model.model.language_model.parameters()]
+    started = time.monotonic()
+    steps, figures = _fit(checkpoint, batches, config=config, out=out, on_progress=on_progress, on_metrics=on_metrics)
+    seconds = time.monotonic() - started
+    started_from = config.init or config.vision or "random weights"
+    facts = {"data": config.data, "steps": steps, "seed": config.seed, "started_from": started_from}
+    save_checkpoint(
+        checkpoint.model.eval(),
+        tokenizer=checkpoint.tokenizer,
+        directory=out / "checkpoint",
+        meta=replace(checkpoint.meta, provenance={"copying": facts}),
+    )
+    return CopyingSummary(
+        checkpoint=str(out / "checkpoint"),
+        steps=steps,
+        lists=steps * config.batch_size,
+        seconds=seconds,
+        coordinates=figures["coordinates"],
+        words=figures["words"],
+    )
+
+
+def _fit(
+    checkpoint: Checkpoint,
+    batches: "Iterator[tuple[torch.Tensor, torch.Tensor]]",
+    *,
+    config: CopyingTrainConfig,
+    out: Path,
+    on_progress: Progress | None,
+    on_metrics: Metrics | None,
+) -> tuple[int, dict[str, float]]:
+    """Trains until the steps or the time are over; the steps done, and the last figures that were logged."""
+    import torch
+
+    weights = list(checkpoint.model.train().model.language_model.parameters())
     optimizer = torch.optim.AdamW(weights, lr=config.lr, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
-    started, step, window, figures = time.monotonic(), 0, [], {}
-    while True:
+    started = time.monotonic()
+    window: list[dict[str, float]] = []
+    for step in range(1, config.steps + 1):
         elapsed = time.monotonic() - started
         progress = progress_of_run(step, steps=config.steps, elapsed_s=elapsed, time_limit_s=config.time_limit_s)
-        if progress >= 1.0:
-            break
         for group in optimizer.param_groups:
             group["lr"] = config.lr * cosine_with_warmup(progress, warmup=config.warmup)
         loss, parts = _loss(checkpoint, *next(batches))
@@ -106,32 +140,19 @@ def train_copying(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        step += 1
         window.append(parts)
         if on_progress:
             on_progress("lists to copy", step, config.steps)
-        if step % config.log_every == 0 or step == config.steps:
+        if step % config.log_every == 0 or progress >= 1.0:
             figures = {name: sum(item[name] for item in window) / len(window) for name in parts}
             window.clear()
             with (out / "metrics.jsonl").open("a") as file:
                 file.write(json.dumps({"step": step, **figures}) + "\n")
             if on_metrics:
                 on_metrics(step, figures)
-    provenance = {"data": config.data, "steps": step, "seed": config.seed, "started_from": config.init}
-    save_checkpoint(
-        model.eval(),
-        tokenizer=checkpoint.tokenizer,
-        directory=out / "checkpoint",
-        meta=replace(checkpoint.meta, provenance={"copying": provenance}),
-    )
-    return CopyingSummary(
-        checkpoint=str(out / "checkpoint"),
-        steps=step,
-        lists=step * config.batch_size,
-        seconds=time.monotonic() - started,
-        coordinates=figures.get("coordinates", 0.0),
-        words=figures.get("words", 0.0),
-    )
+        if progress >= 1.0:
+            break
+    return step, figures
 
 
 def make_list(instances: Sequence[Instance], *, codec: BoxCodec, rng: Random) -> tuple[str, str]:

@@ -13,14 +13,13 @@ import numpy as np
 
 from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import Checkpoint, load_checkpoint
-from pancap.chain.stages import STAGES_OF_MODE, StageName
+from pancap.chain.stages import STAGES_OF_MODE
 from pancap.chain.tokenizer import TokenIds, token_ids
 from pancap.chain.training.adapters import add_adapters
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
 from pancap.chain.training.files import RunFiles, read_metrics
-from pancap.chain.training.loss import COPIED_STAGES
 from pancap.chain.training.pixels import open_pixels
 from pancap.chain.training.publishing import publish_model
 from pancap.chain.training.saving import StateSaver
@@ -62,7 +61,6 @@ def train(
         checkpoint.model,
         named=named,
         loss=config.loss,
-        copied_stages=_copied_stages(config),
         freeze_vision=config.freeze_vision,
         recomputes_layers=config.gradient_checkpointing,
     )
@@ -272,12 +270,6 @@ class Loop:
             with self._metrics.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         return state
-
-
-def _copied_stages(config: TrainConfig) -> tuple[StageName, ...]:
-    """Stages whose boxes stand in their prompts as they are."""
-    is_noisy = {"tag": config.box_noise > 0, "cap": config.caption_noise > 0}
-    return tuple(stage for stage in COPIED_STAGES if not is_noisy[stage])
 
 
 def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> TrainerState:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pancap.chain.stages import StageName
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import STAGE_NAMES
 
 if TYPE_CHECKING:
     import torch
 
-COPIED_STAGES: tuple[StageName, ...] = ("tag", "cap")
 # That a coordinate comes is soon learned, so a few boxes are enough, and these alone take the whole head: a small model
 # from random weights gives it P = 0.95 after 180 steps of 4 scenes; 0.96 with every box, 0.09 with none.
 SYNTAX_STRIDE = 8
@@ -64,7 +62,6 @@ def answer_loss(
     stages_M: "torch.Tensor",
     coordinates: range,
     config: LossConfig,
-    copied_stages: Sequence[StageName] = COPIED_STAGES,
 ) -> LossParts:
     """Loss over the supervised tokens of a batch.
 
@@ -79,7 +76,6 @@ def answer_loss(
         stages_M: index into STAGE_NAMES.
         coordinates: ids of the coordinate tokens, in order of value; empty in text form.
         config: weights.
-        copied_stages: where coordinates repeat what the prompt said; they count `config.copied_coordinates`.
     """
     import torch
 
@@ -87,9 +83,7 @@ def answer_loss(
     from pancap.custom_kernels.linear_cross_entropy import linear_cross_entropy
 
     is_coordinate_M = (targets_M >= coordinates.start) & (targets_M < coordinates.stop)
-    copied_C = torch.tensor([STAGE_NAMES.index(name) for name in copied_stages], device=stages_M.device)
-    is_copy_M = is_coordinate_M & torch.isin(stages_M, copied_C)
-    share_M = _shares(stages_M, is_copy_M, config=config)
+    share_M = _shares(stages_M, config=config)
     rows_B4 = is_coordinate_M.nonzero().view(-1, 4) if config.box.weight > 0 else stages_M.new_empty(0, 4)
     total, giou, sums_G = hidden_MH.new_zeros(()), None, share_M.new_zeros(len(STAGE_NAMES))
     if len(rows_B4):
@@ -115,15 +109,13 @@ def answer_loss(
     return LossParts(total=total, stages={STAGE_NAMES[stage]: means_G[stage].item() for stage in present}, giou=giou)
 
 
-def _shares(stages_M: "torch.Tensor", is_copy_M: "torch.Tensor", *, config: LossConfig) -> "torch.Tensor":
-    """How much each token counts: those of a stage share its weight, copied coordinates taking less."""
+def _shares(stages_M: "torch.Tensor", *, config: LossConfig) -> "torch.Tensor":
+    """How much each token counts: those of a stage share its weight."""
     import torch
 
     by_stage = [config.loc, config.tag, config.disc, config.cap, config.cap, config.loc]
     weights_G = torch.tensor(by_stage, device=stages_M.device)
-    use_M = torch.where(is_copy_M, config.copied_coordinates, 1.0)
-    used_G = use_M.new_zeros(len(STAGE_NAMES)).index_add(0, stages_M, use_M).clamp_min(1e-6)
-    return use_M * (weights_G / used_G)[stages_M]
+    return (weights_G / torch.bincount(stages_M, minlength=len(STAGE_NAMES)).clamp_min(1))[stages_M]
 
 
 def _syntax_loss(

@@ -10,25 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from pancap.chain.data.datasets import read_training_images
-from pancap.chain.model import (
-    CheckpointMeta,
-    build_model,
-    load_checkpoint,
-    read_image_px,
-    read_meta,
-    save_checkpoint,
-)
-from pancap.chain.tokenizer import train_tokenizer
+from pancap.chain.model import read_image_px, read_meta, save_checkpoint
 from pancap.chain.training import background
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.files import RunFiles
 from pancap.chain.training.loop import train, trim_metrics
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.rows import keep_rows, read_kept, rows_path
+from pancap.chain.training.start import starting_checkpoint
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.summary import TrainSummary
 from pancap.chain.training.validation import Validate, Validated, Validator, forget_validation
-from pancap.chain.training.vision import load_tower
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
@@ -124,7 +116,22 @@ def _prepare(
             shutil.rmtree(out / "state")
         (out / "metrics.jsonl").unlink(missing_ok=True)
         images = keep_rows(images, config=config)
-        _write_start(config, images=images, folder=out / "start")
+        start = starting_checkpoint(
+            images,
+            init=config.init,
+            vision=config.vision,
+            model=config.model,
+            mode=config.mode,
+            seed=config.seed,
+            precision=config.precision,
+        )
+        save_checkpoint(
+            start.model,
+            tokenizer=start.tokenizer,
+            directory=out / "start",
+            meta=start.meta,
+            storage=config.precision,
+        )
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
         forget_validation(out)
     if config_text:
@@ -138,23 +145,6 @@ def _prepare(
         on_progress=on_progress,
     )
     return RunFiles(out=out, data=rows_path(config), pixels=pixels)
-
-
-def _write_start(config: TrainConfig, *, images: list[TrainingImage], folder: Path) -> None:
-    """The checkpoint that training begins from: given, or new with a tokenizer learned from the captions."""
-    if config.init:
-        given = load_checkpoint(config.init, dtype=config.precision)
-        model, tokenizer, meta = given.model, given.tokenizer, replace(given.meta, mode=config.mode)
-    else:
-        coordinates = config.model.coordinates
-        meta = CheckpointMeta(coordinates=coordinates, mode=config.mode)
-        texts = [image.caption for image in images]
-        texts += [item.tag for image in images for item in image.instances]
-        tokenizer = train_tokenizer(texts, vocabulary_size=config.model.vocabulary_size, coordinates=coordinates)
-        model = build_model(config.model, tokenizer=tokenizer, seed=config.seed)
-    if config.vision:
-        load_tower(model.model.vision_tower, config.vision)
-    save_checkpoint(model, tokenizer=tokenizer, directory=folder, meta=meta, storage=config.precision)
 
 
 class _MetricsWatch:

@@ -1,15 +1,13 @@
 """The one training step of the chain, in plain torch: a packed batch in, the loss and its parts out."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pancap.chain.model import image_features
-from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds
 from pancap.chain.training.config import LossConfig
 from pancap.chain.training.encoding import TreeBatch
-from pancap.chain.training.loss import COPIED_STAGES, LossParts, answer_loss, mean_loss
+from pancap.chain.training.loss import LossParts, answer_loss, mean_loss
 from pancap.chain.training.probe import build_probe, probe_loss
 from pancap.chain.training.tree import use_tree_attention
 
@@ -23,7 +21,6 @@ def build_step(
     *,
     named: TokenIds,
     loss: LossConfig,
-    copied_stages: Sequence[StageName] = COPIED_STAGES,
     freeze_vision: bool = False,
     recomputes_layers: bool = False,
 ) -> "torch.nn.Module":
@@ -50,7 +47,7 @@ def build_step(
             return mean_loss([checkpoint(self._loss, batch, use_reentrant=False) for batch in batches])
 
         def _loss(self, batch: TreeBatch) -> LossParts:
-            return step_loss(self.model, batch, named=named, loss=loss, copied_stages=copied_stages, probe=self.probe)
+            return step_loss(self.model, batch, named=named, loss=loss, probe=self.probe)
 
     asks_patches = loss.patches > 0 and len(named.coordinates) > 0
     use_tree_attention(model)
@@ -68,7 +65,6 @@ def step_loss(
     *,
     named: TokenIds,
     loss: LossConfig,
-    copied_stages: Sequence[StageName] = COPIED_STAGES,
     probe: "torch.nn.Module | None" = None,
 ) -> LossParts:
     """Loss of a packed batch; only supervised tokens reach the head.
@@ -78,7 +74,6 @@ def step_loss(
         batch: the packed images.
         named: ids of the special tokens.
         loss: weights.
-        copied_stages: see `answer_loss`.
         probe: asks the image tokens too (`chain.training.probe`).
     """
     embedded_TH = model.get_input_embeddings()(batch.ids_T)
@@ -99,7 +94,6 @@ def step_loss(
         stages_M=batch.stages_M,
         coordinates=named.coordinates,
         config=loss,
-        copied_stages=copied_stages,
     )
     if probe is None or not len(batch.patch_rows_Q):
         return parts

@@ -174,8 +174,7 @@ def test_rate_rises_falls_and_follows_the_clock():
 @pytest.mark.parametrize(
     ("preset", "start", "mode"),
     [
-        ("nano_start", ["vision=v"], "one_stage"),
-        ("nano", ["init=i"], "chain"),
+        ("nano_scenes_cpu", ["init=i"], "chain"),
         ("nano_one_stage", ["init=i"], "one_stage"),
         ("quick", [], "chain"),
     ],
@@ -185,10 +184,10 @@ def test_presets_load_with_data_out_and_what_they_start_from(preset, start, mode
     assert settings.mode == mode
 
 
-def test_both_shipped_models_are_trained_on_one_budget():
+def test_nano_and_its_baseline_are_trained_on_one_budget():
     chain, alone = (
         load_config(TrainConfig, f"train/{name}", ["data=d", "out=o", "init=i"])[0]
-        for name in ("nano", "nano_one_stage")
+        for name in ("nano_scenes_cpu", "nano_one_stage")
     )
     names = ("steps", "batch_size", "lr", "vision_lr", "warmup", "freeze_vision", "order", "seed")
     assert [getattr(chain, name) for name in names] == [getattr(alone, name) for name in names]
