@@ -36,10 +36,10 @@ TRAIN := $(BIN)/pancap train
 nano: $(STAMP)
 	$(BIN)/pancap scenes out=runs/scenes num=12000 seed=101
 	test -f runs/nano_vision/vision.json || $(TRAIN) vision --config train/nano_vision data=$(SCENES) out=runs/nano_vision
-	test -f runs/nano_copying/checkpoint/pancap.json || \
-	  $(TRAIN) copying --config train/nano_copying data=$(SCENES) vision=runs/nano_vision out=runs/nano_copying
-	$(TRAIN) chain --config train/nano_scenes_cpu data=$(SCENES) init=runs/nano_copying/checkpoint out=runs/nano resume=true
-	$(TRAIN) chain --config train/nano_one_stage data=$(SCENES) init=runs/nano_copying/checkpoint out=runs/nano_one_stage resume=true
+	test -f runs/nano_language/checkpoint/pancap.json || \
+	  $(TRAIN) language --config train/nano_language data=$(SCENES) vision=runs/nano_vision out=runs/nano_language
+	$(TRAIN) chain --config train/nano_scenes_cpu data=$(SCENES) init=runs/nano_language/checkpoint out=runs/nano resume=true
+	$(TRAIN) chain --config train/nano_one_stage data=$(SCENES) init=runs/nano_language/checkpoint out=runs/nano_one_stage resume=true
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

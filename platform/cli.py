@@ -103,12 +103,14 @@ def train_vision(
     run_command("pretrain", entry="run_vision", overrides=overrides or [], config=config, track=track, as_json=as_json)
 
 
-@train_app.command("copying")
-def train_copying(
+@train_app.command("language")
+def train_language(
     overrides: Overrides = None, config: ConfigFile = None, track: Track = None, as_json: AsJson = False
 ) -> None:
-    """Teach a small chain's language model to read its prompts: data=PARQUET out=DIR init=CHECKPOINT."""
-    run_command("pretrain", entry="run_copying", overrides=overrides or [], config=config, track=track, as_json=as_json)
+    """Pretrain a small chain's language model to read its prompts: data=PARQUET out=DIR vision=DIR."""
+    run_command(
+        "pretrain", entry="run_language", overrides=overrides or [], config=config, track=track, as_json=as_json
+    )
 
 
 @train_app.command("detectors")
@@ -287,7 +289,7 @@ def serve(overrides: Overrides = None, config: ConfigFile = None) -> None:
 
 @app.command("config")
 def show_config(
-    verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, copying, caption, ...")] = None,
+    verb: Annotated[str | None, typer.Argument(help="scenes, engine, chain, vision, language, caption, ...")] = None,
 ) -> None:
     """List the settings of a verb with their defaults, and the presets."""
     run_command("show_config", verb=verb)

@@ -221,11 +221,11 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyingTrainConfig:
-    """Pretraining of the language model on lists that it writes down again."""
+class LanguageTrainConfig:
+    """Pretraining of the language model on lists and captions without images."""
 
     data: str
-    """Dataset whose boxes and tags the lists are made of, as for `pancap train chain`; its images are not read."""
+    """Dataset whose instances and captions are used, as for `pancap train chain`; its images are not read."""
     out: str
     """Folder of the run: checkpoint/, metrics.jsonl, config.yaml."""
     init: str | None = None
@@ -234,12 +234,14 @@ class CopyingTrainConfig:
     """Folder of a pretrained vision tower that a new model takes along; not together with init."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Sizes of a new model."""
-    steps: int = 600
-    """Optimizer steps."""
+    steps: int = 1000
+    """Optimizer steps, of lists and of captions in turn."""
     time_limit_s: float | None = None
     """End after so long at the latest, the learning rate having come down by then."""
-    batch_size: int = 32
-    """Lists per step."""
+    lists: int = 32
+    """Lists in a step."""
+    captions: int = 10
+    """Captions in a step; about as many tokens."""
     max_instances: int = 8
     """Longest list; the shortest has two."""
     lr: float = 1e-3
@@ -259,7 +261,8 @@ class CopyingTrainConfig:
         """Refuses values that cannot train."""
         for name, lowest in (
             ("steps", 1),
-            ("batch_size", 1),
+            ("lists", 1),
+            ("captions", 1),
             ("max_instances", 2),
             ("num_threads", 1),
             ("log_every", 1),

@@ -1,4 +1,4 @@
-"""`pancap train vision` and `pancap train copying`: parts of a chain by themselves, in this process."""
+"""`pancap train vision` and `pancap train language`: parts of a chain by themselves, in this process."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ def run_vision(*, overrides: Sequence[str], config: str | None, track: str | Non
     _pretrain("vision", train_vision, settings, config_text=config_text, track=track, as_json=as_json)
 
 
-def run_copying(*, overrides: Sequence[str], config: str | None, track: str | None, as_json: bool) -> None:
-    """The language model on lists that it writes down again."""
-    from pancap.chain.training.config import CopyingTrainConfig
+def run_language(*, overrides: Sequence[str], config: str | None, track: str | None, as_json: bool) -> None:
+    """The language model on lists and captions without images."""
+    from pancap.chain.training.config import LanguageTrainConfig
 
-    settings, config_text = load_config(CopyingTrainConfig, config, overrides)
-    from pancap.chain.training.copying import train_copying
+    settings, config_text = load_config(LanguageTrainConfig, config, overrides)
+    from pancap.chain.training.language import train_language
 
-    _pretrain("copying", train_copying, settings, config_text=config_text, track=track, as_json=as_json)
+    _pretrain("language", train_language, settings, config_text=config_text, track=track, as_json=as_json)
 
 
 def _pretrain(

@@ -14,7 +14,7 @@ SCHEMAS = {
     "engine": "pancap.engine.config:EngineConfig",
     "chain": "pancap.chain.training.config:TrainConfig",
     "vision": "pancap.chain.training.config:VisionTrainConfig",
-    "copying": "pancap.chain.training.config:CopyingTrainConfig",
+    "language": "pancap.chain.training.config:LanguageTrainConfig",
     "detectors": "pancap.engine.detectors.config:DetectorTrainConfig",
     "caption": "pancap.chain.config:CaptionConfig",
     "weights": "pancap.chain.conversion.config:ConvertConfig",

@@ -1,11 +1,13 @@
-"""Pretraining of the language model on lists: to write down again what stands in the prompt.
+"""Pretraining of the language model without images: what text is to a large one, at the size of two CPU cores.
 
-A large language model can do that before it sees its first image. A small one trained on images alone does not learn
-it: it guesses boxes and tags from the image, well enough that reading the prompt hardly lowers the loss, and its later
-stages then ignore the earlier ones (`pancap bench stages` shows that). Here there is no image, and a list is made of
-instances from many images, so that there is nothing but the prompt to know it from.
+A large language model can write down again what stands in its prompt before it sees its first image. A small one that
+is trained on images alone never learns to: it guesses boxes and tags from the image, so well that reading the prompt
+would hardly lower the loss, and its later stages ignore the earlier ones (`pancap bench stages` shows that). Here there
+is no image: lists of boxes and instances drawn from many images are to be written again, and captions to be written
+from the list of their instances, so that there is nothing but the prompt to know them from.
 """
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,37 +17,38 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from pancap.chain.boxtokens import BoxCodec, Instance
+from pancap.chain.config import Coordinates
 from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import Checkpoint, save_checkpoint
 from pancap.chain.stages import build_answer, build_prompt
 from pancap.chain.tokenizer import encode_answer, encode_prompt, token_ids
-from pancap.chain.training.config import CopyingTrainConfig
+from pancap.chain.training.config import LanguageTrainConfig
 from pancap.chain.training.pixels import Progress
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.start import starting_checkpoint
-from pancap.chain.tuples import order_instances
+from pancap.chain.tuples import TrainingImage, order_instances
 
 if TYPE_CHECKING:
     import torch
 
-# B lists of a batch, L tokens of the longest, M tokens that are to be written, H width.
+# B texts of a batch, L tokens of the longest, M tokens that are to be written, H width.
 Metrics = Callable[[int, dict[str, float]], None]
 IGNORED = -100
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyingSummary:
+class LanguageSummary:
     """What a run did.
 
     Args:
         checkpoint: folder of the model.
-        steps, lists, seconds: amount of work.
-        coordinates, words: share of the last lists' coordinates and of their other tokens that were right.
+        steps, texts, seconds: amount of work.
+        coordinates, words: share of the last texts' coordinates and of their other tokens that were right.
     """
 
     checkpoint: str
     steps: int
-    lists: int
+    texts: int
     seconds: float
     coordinates: float
     words: float
@@ -57,18 +60,18 @@ class CopyingSummary:
     def render(self) -> str:
         """A few lines for a terminal."""
         return (
-            f"checkpoint {self.checkpoint}\n{self.steps} steps, {self.lists} lists in {self.seconds:.0f} s\n"
-            f"copied right: {100 * self.coordinates:.1f} % of coordinates, {100 * self.words:.1f} % of other tokens"
+            f"checkpoint {self.checkpoint}\n{self.steps} steps, {self.texts} texts in {self.seconds:.0f} s\n"
+            f"right: {100 * self.coordinates:.1f} % of coordinates, {100 * self.words:.1f} % of other tokens"
         )
 
 
-def train_copying(
-    config: CopyingTrainConfig,
+def train_language(
+    config: LanguageTrainConfig,
     *,
     config_text: str = "",
     on_progress: Progress | None = None,
     on_metrics: Metrics | None = None,
-) -> CopyingSummary:
+) -> LanguageSummary:
     """Trains a checkpoint's language model in this process; config.out/checkpoint is the result.
 
     Args:
@@ -87,14 +90,16 @@ def train_copying(
     checkpoint = starting_checkpoint(
         images, init=config.init, vision=config.vision, model=config.model, mode="chain", seed=config.seed
     )
-    batches = _batches([item for image in images for item in image.instances], checkpoint=checkpoint, config=config)
+    batches = _batches(images, checkpoint=checkpoint, config=config)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.jsonl").unlink(missing_ok=True)
     if config_text:
         (out / "config.yaml").write_text(config_text)
     started = time.monotonic()
-    steps, figures = _fit(checkpoint, batches, config=config, out=out, on_progress=on_progress, on_metrics=on_metrics)
+    steps, texts, figures = _fit(
+        checkpoint, batches, config=config, out=out, on_progress=on_progress, on_metrics=on_metrics
+    )
     seconds = time.monotonic() - started
     started_from = config.init or config.vision or "random weights"
     facts = {"data": config.data, "steps": steps, "seed": config.seed, "started_from": started_from}
@@ -102,12 +107,12 @@ def train_copying(
         checkpoint.model.eval(),
         tokenizer=checkpoint.tokenizer,
         directory=out / "checkpoint",
-        meta=replace(checkpoint.meta, provenance={"copying": facts}),
+        meta=replace(checkpoint.meta, provenance={"language": facts}),
     )
-    return CopyingSummary(
+    return LanguageSummary(
         checkpoint=str(out / "checkpoint"),
         steps=steps,
-        lists=steps * config.batch_size,
+        texts=texts,
         seconds=seconds,
         coordinates=figures["coordinates"],
         words=figures["words"],
@@ -118,31 +123,34 @@ def _fit(
     checkpoint: Checkpoint,
     batches: "Iterator[tuple[torch.Tensor, torch.Tensor]]",
     *,
-    config: CopyingTrainConfig,
+    config: LanguageTrainConfig,
     out: Path,
     on_progress: Progress | None,
     on_metrics: Metrics | None,
-) -> tuple[int, dict[str, float]]:
-    """Trains until the steps or the time are over; the steps done, and the last figures that were logged."""
+) -> tuple[int, int, dict[str, float]]:
+    """Trains until the steps or the time are over; the steps and texts done, and the last figures that were logged."""
     import torch
 
     weights = list(checkpoint.model.train().model.language_model.parameters())
     optimizer = torch.optim.AdamW(weights, lr=config.lr, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
     started = time.monotonic()
     window: list[dict[str, float]] = []
+    texts = 0
     for step in range(1, config.steps + 1):
         elapsed = time.monotonic() - started
         progress = progress_of_run(step, steps=config.steps, elapsed_s=elapsed, time_limit_s=config.time_limit_s)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * cosine_with_warmup(progress, warmup=config.warmup)
-        loss, parts = _loss(checkpoint, *next(batches))
+        ids_BL, targets_BL = next(batches)
+        texts += len(ids_BL)
+        loss, parts = _loss(checkpoint, ids_BL, targets_BL)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         window.append(parts)
         if on_progress:
-            on_progress("lists to copy", step, config.steps)
+            on_progress("texts", step, config.steps)
         if step % config.log_every == 0 or progress >= 1.0:
             figures = {name: sum(item[name] for item in window) / len(window) for name in parts}
             window.clear()
@@ -152,7 +160,7 @@ def _fit(
                 on_metrics(step, figures)
         if progress >= 1.0:
             break
-    return step, figures
+    return step, texts, figures
 
 
 def make_list(instances: Sequence[Instance], *, codec: BoxCodec, rng: Random) -> tuple[str, str]:
@@ -169,22 +177,35 @@ def make_list(instances: Sequence[Instance], *, codec: BoxCodec, rng: Random) ->
     return build_prompt("cap", codec=codec, instances=listed), build_answer("tag", codec=codec, instances=mentioned)
 
 
+def make_caption(image: TrainingImage, *, coordinates: Coordinates) -> tuple[str, str]:
+    """The chain's last prompt about an image's true instances, and the image's caption."""
+    codec = BoxCodec(coordinates=coordinates, width=image.width, height=image.height)
+    listed = order_instances(image.instances, order="left_to_right")
+    return build_prompt("cap", codec=codec, instances=listed), build_answer("cap", codec=codec, caption=image.caption)
+
+
 def _batches(
-    pool: Sequence[Instance], *, checkpoint: Checkpoint, config: CopyingTrainConfig
+    images: Sequence[TrainingImage], *, checkpoint: Checkpoint, config: LanguageTrainConfig
 ) -> "Iterator[tuple[torch.Tensor, torch.Tensor]]":
-    """(B, L) ids padded on the right, and (B, L) targets: what follows each token of an answer."""
+    """(B, L) ids padded on the right, and (B, L) targets: what follows each token of an answer; lists and captions in
+    turn."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    rng, layout = Random(config.seed), checkpoint.meta.layout
-    codec = BoxCodec(coordinates=checkpoint.meta.coordinates)
-    while True:
+    rng, layout, coordinates = Random(config.seed), checkpoint.meta.layout, checkpoint.meta.coordinates
+    pool = [item for image in images for item in image.instances]
+    codec = BoxCodec(coordinates=coordinates)
+    for turn in itertools.count():
+        if turn % 2:
+            chosen = rng.sample(images, min(config.captions, len(images)))
+            texts = [make_caption(image, coordinates=coordinates) for image in chosen]
+        else:
+            sizes = [min(rng.randint(2, config.max_instances), len(pool)) for _ in range(config.lists)]
+            texts = [make_list(rng.sample(pool, size), codec=codec, rng=rng) for size in sizes]
         ids, targets = [], []
-        for _ in range(config.batch_size):
-            chosen = rng.sample(pool, min(rng.randint(2, config.max_instances), len(pool)))
-            texts = make_list(chosen, codec=codec, rng=rng)
-            prompt = encode_prompt(checkpoint.tokenizer, texts[0], layout=layout)
-            answer = encode_answer(checkpoint.tokenizer, texts[1], layout=layout)
+        for asked, wanted in texts:
+            prompt = encode_prompt(checkpoint.tokenizer, asked, layout=layout)
+            answer = encode_answer(checkpoint.tokenizer, wanted, layout=layout)
             ids.append(torch.tensor([*prompt, *answer[:-1]]))
             targets.append(torch.tensor([IGNORED] * (len(prompt) - 1) + list(answer)))
         yield pad_sequence(ids, batch_first=True), pad_sequence(targets, batch_first=True, padding_value=IGNORED)
