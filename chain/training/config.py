@@ -234,7 +234,7 @@ class LanguageTrainConfig:
     """Folder of a pretrained vision tower that a new model takes along; not together with init."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Sizes of a new model."""
-    steps: int = 1000
+    steps: int = 2000
     """Optimizer steps, of lists and of captions in turn."""
     time_limit_s: float | None = None
     """End after so long at the latest, the learning rate having come down by then."""
