@@ -71,12 +71,7 @@ def run_training(
     )
     held_out = f"{config.validation}, {config.validation_limit} images"
     validator = Validator(files.out, data=held_out, validate=validate) if validate else None
-    state = _watched(
-        partial(_train, config, files=files),
-        watch,
-        validator,
-        stop_within_s=0.0 if config.num_workers else STOP_WITHIN_S,
-    )
+    state = _watched(partial(_train, config, files=files), watch, validator, is_here=config.num_workers == 0)
     return TrainSummary(
         checkpoint=str(files.checkpoint),
         mode=config.mode,
@@ -180,11 +175,12 @@ class _MetricsWatch:
 
 
 def _watched(
-    work: Callable[..., TrainerState], watch: _MetricsWatch, validator: Validator | None, *, stop_within_s: float
+    work: Callable[..., TrainerState], watch: _MetricsWatch, validator: Validator | None, *, is_here: bool
 ) -> TrainerState:
     """Does the work in a thread of its own, while this one hands figures on (MLflow's runs belong to a thread).
 
-    An interrupt (R34) ends the step under way first: torch's threads must not outlive the interpreter.
+    An interrupt (R34) ends the step under way first if the work is done here: torch's threads must not outlive the
+    interpreter.
     """
     stop = threading.Event()
     training = background.start(partial(work, should_stop=stop.is_set), name="training")
@@ -196,7 +192,7 @@ def _watched(
                 watch.hand_on(validator.poll())
     except (KeyboardInterrupt, SystemExit):
         stop.set()
-        wait([training], timeout=stop_within_s)
+        wait([training], timeout=STOP_WITHIN_S if is_here else 0.0)
         raise
     watch.poll()
     state = training.result()
