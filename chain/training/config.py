@@ -234,8 +234,10 @@ class LanguageTrainConfig:
     """Folder of a pretrained vision tower that a new model takes along; not together with init."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Sizes of a new model."""
-    steps: int = 2000
-    """Optimizer steps, of lists and of captions in turn."""
+    steps: int = 1200
+    """Optimizer steps: of lists, then of lists and of captions in turn."""
+    lists_alone: float = 0.5
+    """Share of the steps before captions join in: copying is learned much sooner alone (docs/LOG.md)."""
     time_limit_s: float | None = None
     """End after so long at the latest, the learning rate having come down by then."""
     lists: int = 32
@@ -269,6 +271,8 @@ class LanguageTrainConfig:
         ):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be >= {lowest}, got {getattr(self, name)}; set a larger number")
+        if not 0 <= self.lists_alone <= 1:
+            raise ValueError(f"lists_alone must be in 0..1, got {self.lists_alone}; 1 leaves captions out")
         if not self.lr > 0:
             raise ValueError(f"lr must be > 0, got {self.lr}; set a positive rate")
         if self.init and self.vision:

@@ -187,16 +187,17 @@ def make_caption(image: TrainingImage, *, coordinates: Coordinates) -> tuple[str
 def _batches(
     images: Sequence[TrainingImage], *, checkpoint: Checkpoint, config: LanguageTrainConfig
 ) -> "Iterator[tuple[torch.Tensor, torch.Tensor]]":
-    """(B, L) ids padded on the right, and (B, L) targets: what follows each token of an answer; lists and captions in
-    turn."""
+    """(B, L) ids padded on the right, and (B, L) targets: what follows each token of an answer; lists, and in the later
+    part of the run captions in every second batch."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     rng, layout, coordinates = Random(config.seed), checkpoint.meta.layout, checkpoint.meta.coordinates
     pool = [item for image in images for item in image.instances]
     codec = BoxCodec(coordinates=coordinates)
-    for turn in itertools.count():
-        if turn % 2:
+    first_caption = round(config.lists_alone * config.steps)
+    for step in itertools.count():
+        if step >= first_caption and step % 2:
             chosen = rng.sample(images, min(config.captions, len(images)))
             texts = [make_caption(image, coordinates=coordinates) for image in chosen]
         else:

@@ -46,7 +46,7 @@ def test_only_the_language_model_is_trained_and_learns(start, squares_parquet, t
     )  # fmt: skip
     figures = {}
     summary = train_language(config, on_metrics=lambda step, values: figures.update({step: values["loss"]}))
-    assert summary.steps == 40 and summary.texts == 20 * 8 + 20 * 4
+    assert summary.steps == 40 and summary.texts == 30 * 8 + 10 * 4  # lists alone at first, then in turn
     assert figures[40] < figures[20]
     before, after = (load_checkpoint(folder).model.state_dict() for folder in (start, out / "checkpoint"))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
