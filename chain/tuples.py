@@ -17,7 +17,6 @@ EntityOrder = Literal["caption", "left_to_right"]
 
 # How often the discovery stage has nothing to find, so that the model learns to say `None`.
 NOTHING_MISSING = 0.3
-MIN_ROUGH_SIDE = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,11 @@ def make_examples(
     known, missing = split_for_discovery(instances, rng=rng)
     wanted: dict[StageName, Sequence[Instance]] = {"tag": instances, "inst": instances, "disc": missing}
     boxes = [item.box for item in instances]
-    asked = roughen_some(boxes, rng=rng, noise=box_noise) if box_noise else boxes
-    found = mistake(instances, rng=rng, noise=caption_noise, box_noise=box_noise) if caption_noise else instances
+    size = (image.width, image.height)
+    asked = roughen_some(boxes, rng=rng, noise=box_noise, size=size) if box_noise else boxes
+    found: Sequence[Instance] = instances
+    if caption_noise:
+        found = mistake(instances, rng=rng, noise=caption_noise, box_noise=box_noise, size=size)
     given: dict[StageName, Sequence[Instance]] = {"disc": known, "cap": order_instances(found, order=order)}
     return tuple(
         StageExample(
@@ -105,47 +107,52 @@ def order_instances(instances: Sequence[Instance], *, order: EntityOrder) -> tup
     return tuple(sorted(instances, key=lambda item: (item.box.x1, item.box.y1, item.box.x2, item.box.y2)))
 
 
-def roughen_some(boxes: Sequence[Box], *, rng: Random, noise: float) -> list[Box]:
-    """Boxes as localization might have found them together: some exact, the rest as rough as the image is difficult.
-
-    A model that only ever saw rough boxes in this prompt knows the stage by them, and takes exact ones for the
-    caption's.
+def roughen_some(boxes: Sequence[Box], *, rng: Random, noise: float, size: tuple[int, int]) -> list[Box]:
+    """Boxes as localization might have found them together, as rough as the image is difficult.
 
     Args:
         boxes: the true ones.
         rng: decides.
-        noise: of the most difficult image; in a fifth of the images all boxes stay exact, in the others a third.
+        noise: of the most difficult image; a fifth of the images are so easy that all boxes are exact.
+        size: width and height of the image in pixels.
     """
     strength = noise * max(rng.uniform(-0.25, 1.0), 0.0)
-    return [roughen(box, rng=rng, noise=strength) if strength and rng.random() > 1 / 3 else box for box in boxes]
+    return [roughen(box, rng=rng, noise=strength, size=size) if strength else box for box in boxes]
 
 
-def roughen(box: Box, *, rng: Random, noise: float) -> Box:
+def roughen(box: Box, *, rng: Random, noise: float, size: tuple[int, int]) -> Box:
     """A box as localization might have found it: centre shifted, sides scaled, inside the image.
+
+    Its edges lie on whole pixels, as annotated boxes do; otherwise a model knows by their fractions which boxes are
+    rough, and trusts all others, its own among them.
 
     Args:
         box: the true one.
         rng: decides.
         noise: standard deviation of the shift as a share of the side, and of the logarithm of the scale.
+        size: width and height of the image in pixels.
     """
     spans = []
-    for low, high in ((box.x1, box.x2), (box.y1, box.y2)):
+    for low, high, pixels in ((box.x1, box.x2, size[0]), (box.y1, box.y2, size[1])):
         side = high - low
         centre = (low + high) / 2 + rng.gauss(0.0, noise) * side
         half = side * math.exp(rng.gauss(0.0, noise)) / 2
-        start = min(max(centre - half, 0.0), 1.0 - MIN_ROUGH_SIDE)
-        spans.append((start, max(min(centre + half, 1.0), start + MIN_ROUGH_SIDE)))
+        start = min(max(round((centre - half) * pixels), 0), pixels - 1)
+        stop = min(max(round((centre + half) * pixels), start + 1), pixels)
+        spans.append((start / pixels, stop / pixels))
     return Box(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
 
 
-def mistake(instances: Sequence[Instance], *, rng: Random, noise: float, box_noise: float) -> tuple[Instance, ...]:
+def mistake(
+    instances: Sequence[Instance], *, rng: Random, noise: float, box_noise: float, size: tuple[int, int]
+) -> tuple[Instance, ...]:
     """Instances as the stages before the caption might have found them: some missing, mistaken or doubled.
 
     Args:
         instances: the true ones.
         rng: decides.
         noise: chance of each to be left out; half of it each to bear the tag of another, and to stand there twice.
-        box_noise: see `roughen`.
+        box_noise, size: see `roughen`.
     """
     found = []
     for item in instances:
@@ -153,8 +160,9 @@ def mistake(instances: Sequence[Instance], *, rng: Random, noise: float, box_noi
             continue
         tag = rng.choice(instances).tag if rng.random() < noise / 2 else item.tag
         copies = 2 if rng.random() < noise / 2 else 1
-        boxes = [roughen(item.box, rng=rng, noise=box_noise) if box_noise else item.box for _ in range(copies)]
-        found += [Instance(tag=tag, box=box) for box in boxes]
+        for _ in range(copies):
+            box = roughen(item.box, rng=rng, noise=box_noise, size=size) if box_noise else item.box
+            found.append(Instance(tag=tag, box=box))
     return tuple(found)
 
 

@@ -80,12 +80,12 @@ def test_caption_noise_makes_wrong_instances_in_the_prompt_alone(squares_parquet
 def test_mistakes_leave_out_double_and_rename_at_the_stated_rates():
     true = tuple(Instance(tag=tag, box=Box(0.1, 0.1, 0.4, 0.4)) for tag in "abcdefgh")
     rng, num = Random(0), 4000
-    found = [mistake(true, rng=rng, noise=0.2, box_noise=0.1) for _ in range(num // len(true))]
+    found = [mistake(true, rng=rng, noise=0.2, box_noise=0.1, size=(256, 256)) for _ in range(num // len(true))]
     left_out = sum(item.tag not in {other.tag for other in some} for some in found for item in true)
     assert left_out / num == pytest.approx(0.2 + 0.8 * 0.1 * 0.9, abs=0.05)
     assert sum(map(len, found)) / num == pytest.approx(0.8 * 1.1, abs=0.04)
     assert all(0 <= item.box.x1 < item.box.x2 <= 1 for some in found for item in some)
-    assert [item.tag for item in mistake(true, rng=rng, noise=0.0, box_noise=0.0)] == list("abcdefgh")
+    assert [item.tag for item in mistake(true, rng=rng, noise=0.0, box_noise=0.0, size=(256, 256))] == list("abcdefgh")
 
 
 def test_shorter_roads_ask_their_own_stages(squares_parquet):
@@ -101,21 +101,29 @@ def test_shorter_roads_ask_their_own_stages(squares_parquet):
 @pytest.mark.parametrize("box", [Box(0.0, 0.0, 1.0, 1.0), Box(0.999, 0.0, 1.0, 0.001), Box(0.2, 0.3, 0.4, 0.9)])
 def test_rough_boxes_stay_inside_the_image_and_scatter_around_the_true_one(box):
     rng = Random(0)
-    found = [roughen(box, rng=rng, noise=0.2) for _ in range(2000)]
+    found = [roughen(box, rng=rng, noise=0.2, size=(1000, 1000)) for _ in range(2000)]
     assert all(0 <= item.x1 < item.x2 <= 1 and 0 <= item.y1 < item.y2 <= 1 for item in found)
     centre = sum((item.x1 + item.x2) / 2 for item in found) / len(found)
     assert centre == pytest.approx((box.x1 + box.x2) / 2, abs=0.05 * (box.x2 - box.x1) + 0.005)
 
 
-def test_rough_prompts_hold_exact_boxes_too():
-    """A chain trained on rough boxes alone took 8 of 60 prompts with exact ones for the caption's, and wrote one."""
+def test_rough_boxes_cannot_be_told_from_annotated_ones_by_their_fractions():
+    """A chain copied 90 % of its own boxes in its tag stage: they lay on pixels, which no rough box had done."""
+    rng, true = Random(0), Box(20 / 320, 30 / 240, 90 / 320, 170 / 240)
+    for _ in range(200):
+        rough = roughen(true, rng=rng, noise=0.3, size=(320, 240))
+        pixels = (rough.x1 * 320, rough.x2 * 320, rough.y1 * 240, rough.y2 * 240)
+        assert pixels == pytest.approx([round(edge) for edge in pixels], abs=1e-9)
+
+
+def test_boxes_of_one_image_are_all_exact_or_all_rough():
     rng = Random(0)
     true = [Box(0.0, 0.0, 1.0, 0.4), Box(0.1, 0.5, 0.3, 0.9), Box(0.6, 0.5, 0.7, 0.8)]
-    found = [roughen_some(true, rng=rng, noise=0.3) for _ in range(500)]
+    found = [roughen_some(true, rng=rng, noise=0.3, size=(1000, 1000)) for _ in range(500)]
     num_exact = [sum(box in true for box in boxes) for boxes in found]
     assert all(len(boxes) == 3 for boxes in found)
-    assert 0.2 < sum(num == 3 for num in num_exact) / 500 < 0.3, "images whose boxes are all exact"
-    assert min(num_exact.count(num) for num in range(4)) > 50
+    assert 0.15 < num_exact.count(3) / 500 < 0.3, "easy images"
+    assert num_exact.count(0) > 250
 
 
 def test_one_stage_asks_for_the_same_caption_with_no_instances(squares_parquet):
