@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 META_FILE = "pancap.json"
 META_FORMAT = 1
 INIT_STD = 0.02
+# Of token embeddings: as small as the rest they would drown in what the first layer adds to them, and a model that
+# cannot tell its tokens apart is slow to learn to repeat them (docs/LOG.md).
+EMBEDDING_STD = 0.05
 # While transformers loads a model it replaces a method of all models; two loads at once leave the replacement for good.
 _LOADING = threading.Lock()
 POSITION_STD = 0.5
@@ -112,6 +115,7 @@ def build_model(
         torch.manual_seed(seed)
         model = LlavaForConditionalGeneration(llava)
         wave_positions(model.model.vision_tower)
+        model.get_input_embeddings().weight.data.mul_(EMBEDDING_STD / INIT_STD)
         if named.coordinates:
             _smooth_coordinates(model.get_input_embeddings().weight, named.coordinates)
     return model
@@ -326,7 +330,7 @@ def _smooth_coordinates(weight: "torch.Tensor", rows: range) -> None:
     features = torch.cat([phases.sin(), phases.cos()], dim=1)
     curve = features @ torch.randn(features.shape[1], width) / math.sqrt(features.shape[1] / 2)
     with torch.no_grad():
-        weight[rows.start : rows.stop] = INIT_STD * (curve + 0.1 * torch.randn(num, width))
+        weight[rows.start : rows.stop] = EMBEDDING_STD * (curve + 0.5 * torch.randn(num, width))
 
 
 def _first_line(error: Exception) -> str:
