@@ -46,10 +46,31 @@ class EncodedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What the means of a loss are over: supervised tokens of each of STAGE_NAMES, and sampled patches."""
+
+    tokens: tuple[float, ...]
+    patches: float
+
+
+def count(images: Sequence[EncodedImage], *, num_batches: int = 1) -> Counts:
+    """Counts of a step's images, for one of the batches that it is cut in.
+
+    The mean of the batches' losses is then the loss of the step in one piece, however it was cut and whoever has
+    which batch (R33).
+    """
+    tokens = dict.fromkeys(STAGE_NAMES, 0)
+    for branch in (branch for image in images for branch in image.branches):
+        tokens[branch.stage] += len(branch.ids) - branch.answer_start
+    patches = sum(len(image.patches.patches) for image in images if image.patches)
+    return Counts(tuple(num / num_batches for num in tokens.values()), patches / num_batches)
+
+
+@dataclass(frozen=True, slots=True)
 class TreeBatch:
     """Images packed one after another: prefix, branches, prefix, branches, ...
 
-    Legend: N images, T tokens in all, M supervised tokens, Q sampled patches.
+    Legend: N images, T tokens in all, M supervised tokens, Q sampled patches, G stages.
 
     Args:
         pixels: (N, 3, S, S) float32.
@@ -60,6 +81,8 @@ class TreeBatch:
         targets_M: the supervised ids.
         stages_M: index into STAGE_NAMES of each.
         patch_rows_Q, patch_units_Q4, patch_words_Q: sampled patches, their entities' boxes and first tag tokens.
+        tokens_G: supervised tokens that a stage's mean is over.
+        num_patches: sampled patches that theirs is over.
     """
 
     pixels: "torch.Tensor"
@@ -72,13 +95,15 @@ class TreeBatch:
     patch_rows_Q: "torch.Tensor"
     patch_units_Q4: "torch.Tensor"
     patch_words_Q: "torch.Tensor"
+    tokens_G: "torch.Tensor"
+    num_patches: float
 
     def to(self, device: "torch.device") -> "TreeBatch":
         """The same batch on a device."""
         if self.ids_T.device == device:
             return self
-        moved = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "layout"}
-        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in moved.items()})
+        tensors = [field.name for field in fields(self) if field.name not in ("layout", "num_patches")]
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in tensors})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +150,12 @@ def keep_stages(image: EncodedImage, *, stages: Sequence[StageName]) -> EncodedI
 
 
 def collate(
-    images: Sequence[EncodedImage], *, pixels: np.ndarray, named: TokenIds, prefix_ids: Sequence[int]
+    images: Sequence[EncodedImage],
+    *,
+    pixels: np.ndarray,
+    named: TokenIds,
+    prefix_ids: Sequence[int],
+    counts: Counts | None = None,
 ) -> TreeBatch:
     """Packs images into one batch.
 
@@ -134,6 +164,7 @@ def collate(
         pixels: the map, (rows, S, S, 3) uint8.
         named: ids of the special tokens.
         prefix_ids: what every image begins with.
+        counts: what means are over; None: these images.
     """
     import torch
 
@@ -162,6 +193,7 @@ def collate(
             stages += [STAGE_NAMES.index(branch.stage)] * (len(branch.ids) - branch.answer_start)
     trees = tuple(Tree(num_prefix, tuple(len(branch.ids) for branch in image.branches)) for image in images)
     squares = np.stack([pixels[image.index] for image in images])
+    counts = counts or count(images)
     return TreeBatch(
         pixels=normalize(squares),
         ids_T=torch.tensor(ids),
@@ -173,6 +205,8 @@ def collate(
         patch_rows_Q=torch.tensor(patch_rows, dtype=torch.long),
         patch_units_Q4=torch.tensor([box for item in answered for box in item.units], dtype=torch.long).view(-1, 4),
         patch_words_Q=torch.tensor([word for item in answered for word in item.words], dtype=torch.long),
+        tokens_G=torch.tensor(counts.tokens),
+        num_patches=counts.patches,
     )
 
 

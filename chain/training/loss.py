@@ -60,6 +60,7 @@ def answer_loss(
     *,
     targets_M: "torch.Tensor",
     stages_M: "torch.Tensor",
+    tokens_G: "torch.Tensor",
     coordinates: range,
     config: LossConfig,
 ) -> LossParts:
@@ -74,6 +75,7 @@ def answer_loss(
         weight_VH: output head, same dtype.
         targets_M: the right ids; the four coordinates of a box follow one another.
         stages_M: index into STAGE_NAMES.
+        tokens_G: how many tokens share a stage's weight: those of it here, or of a batch in the mean.
         coordinates: ids of the coordinate tokens, in order of value; empty in text form.
         config: weights.
     """
@@ -83,7 +85,7 @@ def answer_loss(
     from pancap.custom_kernels.linear_cross_entropy import linear_cross_entropy
 
     is_coordinate_M = (targets_M >= coordinates.start) & (targets_M < coordinates.stop)
-    share_M = _shares(stages_M, config=config)
+    share_M = (_weights(config).to(tokens_G.device) / tokens_G)[stages_M]  # a stage that is not there is not looked up
     rows_B4 = is_coordinate_M.nonzero().view(-1, 4) if config.box.weight > 0 else stages_M.new_empty(0, 4)
     total, giou, sums_G = hidden_MH.new_zeros(()), None, share_M.new_zeros(len(STAGE_NAMES))
     if len(rows_B4):
@@ -109,13 +111,11 @@ def answer_loss(
     return LossParts(total=total, stages={STAGE_NAMES[stage]: means_G[stage].item() for stage in present}, giou=giou)
 
 
-def _shares(stages_M: "torch.Tensor", *, config: LossConfig) -> "torch.Tensor":
-    """How much each token counts: those of a stage share its weight."""
+def _weights(config: LossConfig) -> "torch.Tensor":
+    """What each of STAGE_NAMES counts."""
     import torch
 
-    by_stage = [config.loc, config.tag, config.disc, config.cap, config.cap, config.loc]
-    weights_G = torch.tensor(by_stage, device=stages_M.device)
-    return (weights_G / torch.bincount(stages_M, minlength=len(STAGE_NAMES)).clamp_min(1))[stages_M]
+    return torch.tensor([config.loc, config.tag, config.disc, config.cap, config.cap, config.loc])
 
 
 def _syntax_loss(

@@ -92,6 +92,7 @@ def step_loss(
         model.lm_head.weight,
         targets_M=batch.targets_M,
         stages_M=batch.stages_M,
+        tokens_G=batch.tokens_G,
         coordinates=named.coordinates,
         config=loss,
     )
@@ -107,4 +108,5 @@ def step_loss(
         coordinates=named.coordinates,
         sigma=loss.box.sigma,
     )
-    return replace(parts, total=parts.total + loss.patches * patches, patches=patches.item())
+    share = loss.patches * len(batch.patch_rows_Q) / batch.num_patches
+    return replace(parts, total=parts.total + share * patches, patches=patches.item())

@@ -1,5 +1,6 @@
 """One pass over an image's tree gives what four separate samples give, and learns."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
 from pancap.chain.training import loss as loss_module
 from pancap.chain.training.config import BoxLossConfig, LossConfig
-from pancap.chain.training.encoding import STAGE_NAMES, EncodedImage, Encoder, collate
+from pancap.chain.training.encoding import STAGE_NAMES, EncodedImage, Encoder, collate, count
 from pancap.chain.training.loss import answer_loss, syntax_nll
 from pancap.chain.training.step import build_step, step_loss
 from pancap.chain.training.tree import Tree, TreeLayout, branch_mask, tree_attention, use_tree_attention
@@ -40,10 +41,14 @@ def tiny(squares_parquet):
     return tokenizer, encoded, pixels
 
 
-def batch_of(tiny, images):
+def batch_of(tiny, images, counts=None):
     tokenizer, _, pixels = tiny
     prefix = encode_prefix(tokenizer, num_image_tokens=TINY.num_image_tokens)
-    return collate(images, pixels=pixels, named=token_ids(tokenizer), prefix_ids=prefix)
+    return collate(images, pixels=pixels, named=token_ids(tokenizer), prefix_ids=prefix, counts=counts)
+
+
+def tokens_of(stages):
+    return torch.bincount(stages, minlength=len(STAGE_NAMES))
 
 
 def plain_nll(model, batch):
@@ -88,6 +93,29 @@ def test_tree_gives_the_gradients_of_four_separate_samples(tiny, dtype):
         return
     for name, gradient in expected.items():
         assert (found[name] - gradient).norm() <= 1e-5 * gradient.norm() + 1e-9, name
+
+
+@pytest.mark.parametrize("cuts", [(1, 3), (1, 1, 1, 1)])
+def test_a_step_cut_in_batches_has_the_gradients_of_the_whole(tiny, cuts):
+    """R33: each worker took means over its own share, so an answer counted more the shorter those beside it were, and
+    two workers trained another model than one."""
+    tokenizer, encoded, _ = tiny
+    named = token_ids(tokenizer)
+    ends = list(itertools.accumulate(cuts))
+    parts = [encoded[end - size : end] for size, end in zip(cuts, ends, strict=True)]
+    counts = count(encoded, num_batches=len(cuts))
+    gradients, totals = [], []
+    for batches in ([batch_of(tiny, encoded)], [batch_of(tiny, part, counts) for part in parts]):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # the probe's weights
+            step = build_step(build_model(TINY, tokenizer=tokenizer, seed=1), named=named, loss=LossConfig())
+        loss = step(*batches).total
+        loss.backward()
+        totals.append(loss.item())
+        gradients.append({name: weight.grad for name, weight in step.named_parameters() if weight.requires_grad})
+    assert totals[1] == pytest.approx(totals[0], rel=1e-5)
+    for name, whole in gradients[0].items():
+        assert (gradients[1][name] - whole).norm() <= 1e-5 * whole.norm() + 1e-8, name
 
 
 def test_images_of_one_batch_do_not_see_each_other(tiny):
@@ -201,7 +229,7 @@ def test_with_every_box_asked_for_syntax_the_loss_is_that_of_whole_logits(monkey
     leaves = [torch.randn(*size, generator=generator, requires_grad=True) for size in ((21, 16), (141, 16))]
     config = LossConfig(loc=2.0, tag=0.7, box=BoxLossConfig(weight=1.0, sigma=3.0, giou=0.5))
     expected = loss_from_whole_logits(*leaves, targets=targets, stages=stages, coordinates=coordinates, config=config)
-    settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates}
+    settings = {"targets_M": targets, "stages_M": stages, "tokens_G": tokens_of(stages), "coordinates": coordinates}
     found = answer_loss(*leaves, **settings, config=config)
     torch.testing.assert_close(found.total, expected, rtol=1e-5, atol=1e-5)
     for ours, theirs in zip(*(torch.autograd.grad(t, leaves) for t in (found.total, expected)), strict=True):
@@ -229,7 +257,8 @@ def test_one_reading_of_the_head_weighs_words_of_all_stages(monkeypatch):
     wide = [torch.randn(*size, generator=generator).double().requires_grad_() for size in ((40, 16), (60, 16))]
     leaves = [leaf.detach().float().requires_grad_() for leaf in wide]
     config = LossConfig(loc=2.0, tag=0.7, disc=0.4, cap=1.3, box=BoxLossConfig(weight=0.0))
-    found = answer_loss(*leaves, targets_M=targets, stages_M=stages, coordinates=range(45, 60), config=config)
+    settings = {"targets_M": targets, "stages_M": stages, "tokens_G": tokens_of(stages)}
+    found = answer_loss(*leaves, **settings, coordinates=range(45, 60), config=config)
     assert len(reads) == 1
 
     nll = torch.nn.functional.cross_entropy(wide[0] @ wide[1].T, targets, reduction="none")
@@ -258,8 +287,8 @@ def test_one_box_in_eight_is_asked_for_syntax_and_stands_for_the_others(monkeypa
     monkeypatch.setattr(loss_module, "syntax_nll", count)
     for stride in (1, 8):
         monkeypatch.setattr(loss_module, "SYNTAX_STRIDE", stride)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": BOXED}
-        found.append(answer_loss(hidden, weight, **settings).total)
+        settings = {"targets_M": targets, "stages_M": stages, "tokens_G": tokens_of(stages)}
+        found.append(answer_loss(hidden, weight, **settings, coordinates=range(40, 141), config=BOXED).total)
     assert asked == [64, 8]
     torch.testing.assert_close(found[1], found[0])
 
@@ -276,8 +305,8 @@ def test_every_box_has_its_turn_of_being_asked_for_syntax(monkeypatch):
         targets = torch.tensor([40, 40, 50, 50] * 8)
         targets[0] += shift
         stages = torch.zeros(32, dtype=torch.long)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": range(40, 141), "config": BOXED}
-        answer_loss(hidden, torch.randn(141, 16), **settings)
+        settings = {"targets_M": targets, "stages_M": stages, "tokens_G": tokens_of(stages)}
+        answer_loss(hidden, torch.randn(141, 16), **settings, coordinates=range(40, 141), config=BOXED)
     assert asked == set(range(8))
 
 
@@ -289,8 +318,8 @@ def test_a_near_coordinate_costs_less_than_a_far_one():
         logits = torch.zeros(4, 1011)
         logits[torch.arange(4), targets + torch.tensor([0, 0, shift, shift])] = 20.0
         stages = torch.zeros(4, dtype=torch.long)
-        settings = {"targets_M": targets, "stages_M": stages, "coordinates": coordinates, "config": BOXED}
-        parts = answer_loss(logits, torch.eye(1011), **settings)
+        settings = {"targets_M": targets, "stages_M": stages, "tokens_G": tokens_of(stages)}
+        parts = answer_loss(logits, torch.eye(1011), **settings, coordinates=coordinates, config=BOXED)
         losses.append(parts.total.item())
     assert losses[0] < losses[1] < losses[2]
 
