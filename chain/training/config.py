@@ -147,14 +147,14 @@ class TrainConfig:
     device: Literal["cpu", "cuda"] = "cpu"
     """`cuda`: one GPU for each worker."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of weights and activations; with bfloat16 DeepSpeed's optimizer holds the weights in float32 too."""
+    """Of weights and activations; with bfloat16 the optimizer holds the weights in float32 too."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Adapters instead of training the language model itself; vision tower and projector as without."""
     gradient_checkpointing: bool = False
     """Keep a layer's input alone and compute the rest of it again in the backward pass."""
     images_per_pass: int | None = None
     """Images of a worker whose activations are in memory at a time, those of the others being computed again in the
-    backward pass; the loss is the mean over such groups. None: all at once."""
+    backward pass. None: all at once."""
     seed: int = 0
     """Of the weights, the order of images and the discovery splits."""
     log_every: int = 10
@@ -164,7 +164,7 @@ class TrainConfig:
     num_to_keep: int = 2
     """Resumable states to keep."""
     resume: bool = False
-    """Continue from the last complete state in out."""
+    """Continue from the last complete state in out; with zero_stage=0 and float32 on any number of workers."""
     validation: str | None = None
     """Scenes folder that is not trained on (images/, captions.json): checkpoints are captioned and scored on it beside
     the training, the best is kept in out/best."""
@@ -210,10 +210,8 @@ class TrainConfig:
                 f"offload={self.offload} needs zero_stage={3 if self.offload == 'all' else 1} or more, got "
                 f"{self.zero_stage}; raise zero_stage"
             )
-        if self.num_workers == 0 and (self.precision != "float32" or self.offload != "none"):
-            raise ValueError(
-                f"precision={self.precision} and offload={self.offload} are DeepSpeed's, got num_workers=0; set it to 1"
-            )
+        if self.num_workers == 0 and self.offload != "none":
+            raise ValueError(f"offload={self.offload} is DeepSpeed's, got num_workers=0; set it to 1")
         if self.images_per_pass is not None and self.images_per_pass < 1:
             raise ValueError(f"images_per_pass must be >= 1, got {self.images_per_pass}; set a positive number")
         if self.init and self.vision:

@@ -1,6 +1,6 @@
 """Who turns a loss into new weights: plain torch in one process, or DeepSpeed over several workers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 STATE_TAG = "engine"
+WHOLE = "whole"  # nothing shared out: for any number of workers, with or without DeepSpeed
 
 
 class TrainEngine(Protocol):
@@ -20,6 +21,8 @@ class TrainEngine(Protocol):
 
     rank: int
     world_size: int
+    layout: str
+    """Of its state: one can be taken up by any engine that says the same."""
 
     def forward(self, *batches: TreeBatch) -> LossParts:
         """Loss of this worker's part of the step's images, in one batch or several."""
@@ -37,6 +40,10 @@ class TrainEngine(Protocol):
         """The largest of all workers' values: what they go by together."""
         ...
 
+    def mean(self, value: float) -> float:
+        """The mean of all workers' values."""
+        ...
+
     def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
         """The model's weights or copies of them, adapters apart; every worker calls it, the first one gets them all."""
         ...
@@ -51,18 +58,24 @@ class TrainEngine(Protocol):
 
 
 class PlainEngine:
-    """One process, torch's own AdamW."""
+    """One process, torch's own AdamW; in bfloat16 it steps float32 copies of the weights, as DeepSpeed's does."""
 
     def __init__(self, step: "torch.nn.Module", *, config: TrainConfig) -> None:
         """Builds the optimizer of a training step."""
         import torch
 
-        self.rank, self.world_size = 0, 1
-        self._config, self._device = config, torch.device(config.device)
-        self._step = step.to(self._device)
+        self.rank, self.world_size, self.layout = 0, 1, WHOLE
+        self._device = torch.device(config.device)
+        self._step = step.to(self._device, getattr(torch, config.precision))
         self._clip_norm = config.clip_norm
         groups = parameter_groups(step, config=config)
         self._peaks = {group["name"]: group["lr"] for group in groups}
+        self._rounded: list[tuple[torch.Tensor, torch.Tensor]] = []  # (float32 weight, what the model has of it)
+        if config.precision != "float32":
+            for group in groups:
+                exact = [parameter.detach().float() for parameter in group["params"]]
+                self._rounded += zip(exact, group["params"], strict=True)
+                group["params"] = exact
         self._optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
 
     def forward(self, *batches: TreeBatch) -> LossParts:
@@ -74,10 +87,16 @@ class PlainEngine:
         """Backward pass, clipping, optimizer step."""
         import torch
 
-        self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._step.parameters(), self._clip_norm)
+        for exact, rounded in self._rounded:
+            exact.grad = None if rounded.grad is None else rounded.grad.float()
+            rounded.grad = None
+        weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(weights, self._clip_norm)
         self._optimizer.step()
+        self._optimizer.zero_grad()
+        for exact, rounded in self._rounded:
+            rounded.data.copy_(exact)
 
     def set_rate(self, factor: float) -> None:
         """Sets the learning rates."""
@@ -88,23 +107,23 @@ class PlainEngine:
         """The value itself."""
         return value
 
+    def mean(self, value: float) -> float:
+        """The value itself."""
+        return value
+
     def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
         """The model's weights."""
         return self._step.get_submodule("model").state_dict()
 
     def state(self, folder: Path) -> dict[Path, Any]:
         """Weights and optimizer."""
-        return {
-            folder / f"{STATE_TAG}.pt": {"step": self._step.state_dict(), "optimizer": self._optimizer.state_dict()}
-        }
+        return _whole_state(self._step, self._optimizer, folder=folder, exact=[exact for exact, _ in self._rounded])
 
     def load(self, folder: Path) -> None:
         """Reads weights and optimizer."""
-        import torch
-
-        state = torch.load(folder / f"{STATE_TAG}.pt", weights_only=True)
-        self._step.load_state_dict(state["step"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        saved = _load_whole(self._step, self._optimizer, folder=folder)
+        for (exact, _), value in zip(self._rounded, saved, strict=True):
+            exact.copy_(value)
 
 
 class DeepSpeedEngine:
@@ -117,6 +136,8 @@ class DeepSpeedEngine:
 
         self._config = config
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
+        is_whole = config.zero_stage == 0 and config.precision == "float32"
+        self.layout = WHOLE if is_whole else f"ZeRO {config.zero_stage} of {self.world_size}"
         groups = parameter_groups(step, config=config)
         self._peaks = {group["name"]: group["lr"] for group in groups}
         self.deepspeed, self._optimizer, _, _ = deepspeed.initialize(
@@ -145,11 +166,22 @@ class DeepSpeedEngine:
 
     def largest(self, value: float) -> float:
         """One all-reduce."""
+        import torch.distributed as dist
+
+        return self._reduced(value, op=dist.ReduceOp.MAX)
+
+    def mean(self, value: float) -> float:
+        """One all-reduce."""
+        import torch.distributed as dist
+
+        return self._reduced(value / self.world_size, op=dist.ReduceOp.SUM)
+
+    def _reduced(self, value: float, *, op: Any) -> float:
         import torch
         import torch.distributed as dist
 
         shared = torch.tensor([value], dtype=torch.float64, device=self.deepspeed.device)
-        dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+        dist.all_reduce(shared, op=op)
         return float(shared.item())
 
     def weights(self, copies: Copies) -> "Mapping[str, torch.Tensor]":
@@ -168,6 +200,8 @@ class DeepSpeedEngine:
 
     def state(self, folder: Path) -> dict[Path, Any]:
         """Trained weights (first worker) and this worker's share of the optimizer, as DeepSpeed saves them."""
+        if self.layout == WHOLE:
+            return _whole_state(self.deepspeed.module, self._optimizer, folder=folder) if self.rank == 0 else {}
         self._storage.files = {}
         self.deepspeed.save_checkpoint(str(folder), tag=STATE_TAG, save_latest=False, exclude_frozen_parameters=True)
         files: dict[Path, Any] = self._storage.files
@@ -175,7 +209,34 @@ class DeepSpeedEngine:
 
     def load(self, folder: Path) -> None:
         """Reads weights and this worker's share of the optimizer."""
+        if self.layout == WHOLE:
+            _load_whole(self.deepspeed.module, self._optimizer, folder=folder)
+            return
         self.deepspeed.load_checkpoint(str(folder), tag=STATE_TAG, load_module_strict=False)
+
+
+def _whole_state(
+    step: "torch.nn.Module",
+    optimizer: "torch.optim.Optimizer",
+    *,
+    folder: Path,
+    exact: "Sequence[torch.Tensor]" = (),
+) -> dict[Path, Any]:
+    content = {"step": step.state_dict(), "optimizer": optimizer.state_dict(), "exact": list(exact)}
+    return {folder / f"{STATE_TAG}.pt": content}
+
+
+def _load_whole(
+    step: "torch.nn.Module", optimizer: "torch.optim.Optimizer", *, folder: Path
+) -> "Sequence[torch.Tensor]":
+    """Takes up weights and optimizer; returns the float32 copies of rounded weights, if there are any."""
+    import torch
+
+    state = torch.load(folder / f"{STATE_TAG}.pt", weights_only=True, map_location="cpu")
+    step.load_state_dict(state["step"])
+    optimizer.load_state_dict(state["optimizer"])
+    exact: Sequence[torch.Tensor] = state["exact"]
+    return exact
 
 
 def _storage_in_memory() -> Any:

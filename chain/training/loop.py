@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,10 @@ import numpy as np
 
 from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import Checkpoint, load_checkpoint
-from pancap.chain.stages import STAGES_OF_MODE
-from pancap.chain.tokenizer import TokenIds, token_ids
+from pancap.chain.tokenizer import token_ids
 from pancap.chain.training.adapters import add_adapters
+from pancap.chain.training.batches import BatchSource
 from pancap.chain.training.config import TrainConfig
-from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate, image_order, keep_stages
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
 from pancap.chain.training.files import RunFiles, read_metrics
 from pancap.chain.training.pixels import open_pixels
@@ -26,10 +25,7 @@ from pancap.chain.training.saving import StateSaver
 from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
 from pancap.chain.training.states import TrainerState, latest_state
 from pancap.chain.training.step import build_step
-from pancap.chain.tuples import TrainingImage
 from pancap.configs import StoppedError, UsageError
-
-MAX_DROPS_IN_A_ROW = 1000
 
 
 def train(
@@ -45,8 +41,8 @@ def train(
 
     Raises:
         StoppedError: the loss was not finite for too many steps in a row.
-        UsageError: the state to resume from was written by another number of workers, or the dataset is not the one
-            whose pixels were decoded.
+        UsageError: the state to resume from is one that this run cannot take up, or the dataset is not the one whose
+            pixels were decoded.
     """
     import torch
 
@@ -84,83 +80,6 @@ def train(
     )
     loop = Loop(engine=engine, batches=batches, checkpoint=checkpoint, config=config, files=files)
     return loop.run(state, should_stop=should_stop)
-
-
-class BatchSource:
-    """Draws the images of each step, the same for every worker, and packs this worker's share."""
-
-    def __init__(
-        self,
-        *,
-        images: Sequence[TrainingImage],
-        pixels: np.ndarray,
-        refused: frozenset[int],
-        checkpoint: Checkpoint,
-        named: TokenIds,
-        config: TrainConfig,
-        drawn: int,
-    ) -> None:
-        """Moves on to where an earlier attempt stopped (`drawn` images)."""
-        self.drawn = drawn
-        self.dropped = 0
-        self._images, self._pixels, self._refused = images, pixels, refused
-        self._named, self._prefix_ids = named, checkpoint.prefix_ids
-        self._config = config
-        self._encoder = Encoder(
-            tokenizer=checkpoint.tokenizer,
-            coordinates=checkpoint.meta.coordinates,
-            mode=config.mode,
-            order=config.order,
-            max_tokens=config.max_tokens,
-            layout=checkpoint.meta.layout,
-            grid=int(checkpoint.image_px // checkpoint.model.config.vision_config.patch_size)
-            if config.loss.patches
-            else None,
-            box_noise=config.box_noise,
-            caption_noise=config.caption_noise,
-        )
-        self._order: Iterator[tuple[int, int]] = image_order(len(images), seed=config.seed)
-        for _ in range(drawn):
-            next(self._order)
-
-    def next(self, *, rank: int, world_size: int, progress: float) -> list[TreeBatch]:
-        """This worker's share of the next step's images, cut in passes; the shares are alike in length.
-
-        Raises:
-            UsageError: no image of the dataset fits.
-        """
-        drawn: list[EncodedImage] = []
-        drops_in_a_row = 0
-        while len(drawn) < self._config.batch_size:
-            encoded = self._draw()
-            drops_in_a_row = drops_in_a_row + 1 if encoded is None else 0
-            if drops_in_a_row > min(MAX_DROPS_IN_A_ROW, len(self._images)):
-                raise UsageError(
-                    f"no image of {self._config.data} is readable and within max_tokens={self._config.max_tokens}; "
-                    "raise max_tokens"
-                )
-            if encoded is not None:
-                drawn.append(encoded)
-        drawn.sort(key=lambda image: -image.num_tokens)
-        if self._config.stages == "sequential":
-            names = STAGES_OF_MODE[self._config.mode]
-            active = names[min(int(progress * len(names)), len(names) - 1)]
-            drawn = [keep_stages(image, stages=[active]) for image in drawn]
-        mine = drawn[rank::world_size]
-        size = self._config.images_per_pass or len(mine)
-        return [
-            collate(mine[start : start + size], pixels=self._pixels, named=self._named, prefix_ids=self._prefix_ids)
-            for start in range(0, len(mine), size)
-        ]
-
-    def _draw(self) -> EncodedImage | None:
-        epoch, index = next(self._order)
-        self.drawn += 1
-        encoded = None
-        if index not in self._refused:
-            encoded = self._encoder.encode(self._images[index], index=index, seed=self._config.seed + epoch)
-        self.dropped += encoded is None
-        return encoded
 
 
 class Loop:
@@ -249,13 +168,14 @@ class Loop:
         self._saver.save(replace(state, made_with=_made_with(self._engine, config=self._config)))
 
     def _log(self, state: TrainerState, *, progress: float) -> TrainerState:
-        """Writes means since the last line (first worker's figures)."""
+        """Writes means since the last line: the loss of all workers, its parts as the first worker has them."""
         window, self._window = self._window, []
         now = time.monotonic()
         seconds, self._window_started = now - self._window_started, now
         if not window:
             return state
         figures = {key: float(np.mean([item[key] for item in window if key in item])) for key in _keys(window)}
+        figures["loss"] = self._engine.mean(figures["loss"])
         if state.first_loss is None:
             state = replace(state, first_loss=figures["loss"])
         if self._engine.rank == 0:
@@ -296,8 +216,8 @@ def _resume(engine: TrainEngine, *, config: TrainConfig, files: RunFiles) -> Tra
 
 def _made_with(engine: TrainEngine, *, config: TrainConfig) -> dict[str, Any]:
     """What must not change between two attempts: the state would be read wrongly, or not at all."""
-    settings = {name: getattr(config, name) for name in ("zero_stage", "mode", "precision", "freeze_vision")}
-    return {"num_workers": engine.world_size, **settings, "lora": asdict(config.lora)}
+    settings = {name: getattr(config, name) for name in ("mode", "precision", "freeze_vision")}
+    return {"layout": engine.layout, **settings, "lora": asdict(config.lora)}
 
 
 def trim_metrics(path: Path, *, step: int) -> None:

@@ -3,17 +3,22 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from pancap.chain.config import ModelConfig
 from pancap.chain.model import load_checkpoint
 from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.files import read_metrics
 from pancap.chain.training.run import run_training
+from pancap.configs import StoppedError
 
 TINY = ModelConfig(
     image_px=32, patch_px=16, vision_hidden=16, vision_layers=1, vision_heads=1, vision_mlp=16,
@@ -66,6 +71,53 @@ def test_two_workers_train_and_survive_the_death_of_one(ray_cluster, scenes_parq
     assert [line["step"] for line in lines] == list(range(1, 41))
     assert summary.last["loss"] < summary.first_loss
     assert load_checkpoint(summary.checkpoint).meta.provenance["images_seen"] == 160
+
+
+@pytest.mark.timeout(900)
+def test_a_run_killed_on_two_workers_goes_on_with_fewer(ray_cluster, scenes_parquet, tmp_path, monkeypatch):
+    """R12, R33: on one worker, and in this process alone, it ends as a run that was never disturbed.
+
+    A state was refused by any other number of workers. Had it not been, the model would have changed: each worker's
+    loss was the mean over its own answers."""
+    from pancap.chain.training import cluster
+
+    calm = TrainConfig(
+        data=str(scenes_parquet), out=str(tmp_path / "calm"), model=TINY, steps=12, batch_size=4, num_workers=0,
+        zero_stage=0, log_every=1, checkpoint_every=4, max_failures=0, lr=1e-3, cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    run_training(calm)
+
+    def worker_that_dies(settings):
+        from pancap.chain.training import loop
+        from pancap.chain.training.cluster import train_worker
+        from pancap.chain.training.states import latest_state
+
+        log = loop.Loop._log
+
+        def log_and_die(self, state, *, progress):
+            if latest_state(tmp_path / "killed" / "state"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return log(self, state, progress=progress)
+
+        loop.Loop._log = log_and_die
+        train_worker(settings)
+
+    killed = replace(calm, out=str(tmp_path / "killed"), num_workers=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "train_worker", worker_that_dies)
+        with pytest.raises(StoppedError, match="resume=true"):
+            run_training(killed)
+    shutil.copytree(killed.out, tmp_path / "alone")
+    expected = load_checkpoint(f"{calm.out}/checkpoint").model.state_dict()
+    for resumed in (replace(killed, num_workers=1), replace(calm, out=str(tmp_path / "alone"))):
+        summary = run_training(replace(resumed, resume=True))
+        assert 0 < summary.resumed_from < 12
+        theirs, ours = (read_metrics(Path(out) / "metrics.jsonl") for out in (calm.out, resumed.out))
+        assert [line["step"] for line in ours] == list(range(1, 13))
+        assert [line["loss"] for line in ours] == pytest.approx([line["loss"] for line in theirs], rel=1e-5)
+        found = load_checkpoint(summary.checkpoint).model.state_dict()
+        for name, value in expected.items():
+            assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-5), name
 
 
 @pytest.mark.slow

@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import load_checkpoint, save_checkpoint
-from pancap.chain.tokenizer import token_ids
 from pancap.chain.training.adapters import add_adapters, merged
 from pancap.chain.training.config import LoraConfig, TrainConfig
-from pancap.chain.training.loop import BatchSource
-from pancap.chain.training.pixels import cache_pixels, open_pixels
 from pancap.chain.training.run import run_training
-from pancap.chain.training.step import build_step
 
 LORA = LoraConfig(rank=4, alpha=8)
 IDS = torch.tensor([[1, 7, 8, 9]])
@@ -72,31 +67,14 @@ def test_a_run_with_adapters_goes_on_where_it_stopped(config):
     assert not changed(load_checkpoint(whole.checkpoint), load_checkpoint(again.checkpoint))
 
 
-@pytest.mark.parametrize("saving", [{"gradient_checkpointing": True}, {"images_per_pass": 4}], ids=str)
-def test_recomputation_changes_nothing(config, saving):
+@pytest.mark.parametrize("saving", [{"gradient_checkpointing": True}, {"images_per_pass": 1}], ids=str)
+def test_recomputation_and_passes_change_nothing(config, saving):
     plain = run_training(config)
     saved = run_training(replace(config, out=config.out + "_saving", **saving))
     assert saved.last["loss"] == pytest.approx(plain.last["loss"], rel=1e-5)
 
 
-def test_passes_share_the_step(config):
-    """One image a pass: the mean of the images' own losses, and every image has its part."""
-    single = run_training(replace(config, images_per_pass=1, out=config.out + "_passes", steps=1))
-    start = load_checkpoint(config.init)
-    images = read_training_images(config.data)
-    pixels, refused = open_pixels(cache_pixels(images, image_px=start.image_px, folder=config.cache))
-    named = token_ids(start.tokenizer)
-    source = BatchSource(
-        images=images, pixels=pixels, refused=refused, checkpoint=start, named=named,
-        config=replace(config, images_per_pass=1), drawn=0,
-    )  # fmt: skip
-    step = build_step(start.model, named=named, loss=config.loss)
-    losses = [step(batch).total.item() for batch in source.next(rank=0, world_size=1, progress=0.0)]
-    assert len(losses) == 4
-    assert single.first_loss == pytest.approx(sum(losses) / 4, rel=1e-5)
-
-
 def test_settings_that_have_no_effect_are_refused(config):
-    for wrong in ({"offload": "optimizer"}, {"precision": "bfloat16"}, {"offload": "all", "zero_stage": 2}):
-        with pytest.raises(ValueError, match=r"offload|precision"):
-            replace(config, num_workers=0, **({"zero_stage": 0} | wrong))
+    for wrong in ({"offload": "optimizer", "zero_stage": 1}, {"offload": "all", "zero_stage": 2}):
+        with pytest.raises(ValueError, match="offload"):
+            replace(config, num_workers=0, **wrong)

@@ -44,8 +44,10 @@ def test_run_writes_a_checkpoint_and_reports_every_step_once(config, tmp_path):
     json.dumps(summary.to_dict())
 
 
-def test_resumed_run_goes_on_as_if_it_had_never_stopped(config, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resumed_run_goes_on_as_if_it_had_never_stopped(config, tmp_path, precision):
     """R10: same losses as the run in one piece, no step logged twice; R11: a state whose manifest was cut is none."""
+    config = replace(config, precision=precision)
     whole = replace(config, out=str(tmp_path / "whole"))
     run_training(whole)
 
@@ -65,13 +67,33 @@ def test_without_resume_a_run_starts_anew(config):
     assert run_training(config).resumed_from == 0
 
 
-def test_state_of_another_worker_count_is_refused(config, tmp_path):
+def test_state_that_is_shared_out_among_workers_is_refused(config, tmp_path):
     """R12."""
     run_training(config)
     manifest = tmp_path / "run" / "state" / "step_0000004" / MANIFEST
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"made_with": {"num_workers": 2}}))
-    with pytest.raises(UsageError, match="num_workers 2, now 1"):
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"made_with": {"layout": "ZeRO 1 of 2"}}))
+    with pytest.raises(UsageError, match=r"layout ZeRO 1 of 2, now whole.*init=.*checkpoint"):
         run_training(replace(config, resume=True))
+
+
+def test_bfloat16_learns_as_float32_does(config, tmp_path):
+    """Without DeepSpeed, as on a GPU machine that has torch alone."""
+    config = replace(config, steps=12, lr=1e-2)
+    run_training(config)
+    summary = run_training(replace(config, precision="bfloat16", out=str(tmp_path / "rounded")))
+    theirs, ours = losses(tmp_path / "run"), losses(tmp_path / "rounded")
+    assert theirs[12] < 0.8 * theirs[1]
+    assert ours == pytest.approx(theirs, rel=2e-2) and ours != theirs
+    assert summary.skipped_steps == 0
+
+
+def test_steps_too_small_for_bfloat16_add_up(config, tmp_path):
+    """Its weights have three digits: steps of a millionth would leave most of them where they are for ever."""
+    run_training(replace(config, precision="bfloat16", lr=1e-6, vision_lr=1e-6))
+    state = torch.load(tmp_path / "run" / "state" / "step_0000004" / "engine.pt")
+    exact = torch.cat([weight.flatten() for weight in state["exact"]])
+    assert exact.dtype == torch.float32
+    assert (exact != exact.bfloat16()).float().mean() > 0.9
 
 
 def test_resuming_with_other_adapters_is_refused(config):
@@ -169,19 +191,6 @@ def test_rate_rises_falls_and_follows_the_clock():
     rates = [cosine_with_warmup(step / 100, warmup=0.1) for step in range(101)]
     assert max(rates) == rates[10] == 1.0 and rates[100] == 0.0
     assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
-
-
-@pytest.mark.parametrize(
-    ("preset", "start", "mode"),
-    [
-        ("nano_scenes_cpu", ["init=i"], "chain"),
-        ("nano_one_stage", ["init=i"], "one_stage"),
-        ("quick", [], "chain"),
-    ],
-)
-def test_presets_load_with_data_out_and_what_they_start_from(preset, start, mode):
-    settings, _ = load_config(TrainConfig, f"train/{preset}", ["data=d", "out=o", *start])
-    assert settings.mode == mode
 
 
 def test_nano_and_its_baseline_are_trained_on_one_budget():
