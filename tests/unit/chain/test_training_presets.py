@@ -1,14 +1,22 @@
 """Presets for clusters: complete, with the published figures, and in DeepSpeed's own schema."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
-from pancap.chain.training.config import TrainConfig
+from pancap.chain.training.config import LanguageTrainConfig, TrainConfig, VisionTrainConfig
 from pancap.chain.training.engines import deepspeed_config
-from pancap.configs import UsageError, load_config
+from pancap.configs import UsageError, load_config, preset_names, preset_path
 
-PRESETS = ("pancapchain_13b_4xa100", "pancapchain_13b_8xh100", "llava15_7b_4xa100")
+ZERO = {  # stage and offload of each
+    "pancapchain_13b_4xa100": (2, "none"),
+    "pancapchain_13b_8xh100": (2, "none"),
+    "pancapchain_13b_1x24gb": (3, "all"),
+    "llava15_7b_4xa100": (2, "none"),
+}
+PRESETS = tuple(ZERO)
+SCHEMAS = {"train/nano_vision": VisionTrainConfig, "train/nano_language": LanguageTrainConfig}
 GIVEN = ["data=DATA", "out=OUT", "init=START"]
 
 
@@ -16,11 +24,26 @@ def preset(name, *more):
     return load_config(TrainConfig, f"train/{name}", [*GIVEN, *more])[0]
 
 
+def load(name):
+    """A preset of training, with all that it asks for given."""
+    asked = re.findall(r"^(\w+): \?\?\?", preset_path(name).read_text(), re.MULTILINE)
+    given = [f"{key}=GIVEN" for key in ("data", "out", *asked)]
+    return load_config(SCHEMAS.get(name, TrainConfig), name, given)[0]
+
+
+def test_every_preset_loads_and_every_zero_stage_has_one():
+    loaded = [load(name) for name in preset_names() if name.startswith("train/")]
+    chains = [config for config in loaded if isinstance(config, TrainConfig)]
+    assert {config.zero_stage for config in chains} == {0, 1, 2, 3}
+    assert {config.offload for config in chains} >= {"none", "all"}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_cluster_preset_has_the_published_figures(name):
     config = preset(name)
     assert (config.lora.rank, config.lora.alpha, config.lr, config.vision_lr) == (128, 256, 2e-4, 2e-5)
-    assert (config.warmup, config.weight_decay, config.zero_stage) == (0.03, 0.0, 2)
+    assert (config.warmup, config.weight_decay) == (0.03, 0.0)
+    assert (config.zero_stage, config.offload) == ZERO[name]
     assert (config.precision, config.gradient_checkpointing, config.device) == ("bfloat16", True, "cuda")
     samples = 4 * config.batch_size  # one for each stage
     epochs = {128: 2, 512: 1}[samples]
