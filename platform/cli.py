@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 train_app = typer.Typer(help="Train the chain, its vision tower or the engine's detectors.", no_args_is_help=True)
-weights_app = typer.Typer(help="Published checkpoints for this platform.", no_args_is_help=True)
+weights_app = typer.Typer(help="Checkpoints: published ones converted, trained ones halved.", no_args_is_help=True)
 engine_app = typer.Typer(help="PancapEngine: images to panoptic-caption training data.", no_args_is_help=True)
 app.add_typer(engine_app, name="engine")
 app.add_typer(train_app, name="train")
@@ -279,6 +279,12 @@ def weights_convert(
     run_command(
         "weights", entry="run_convert", family=family, overrides=overrides or [], config=config, as_json=as_json
     )
+
+
+@weights_app.command("store")
+def weights_store(overrides: Overrides = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """A trained checkpoint in half the size: checkpoint=DIR out=DIR [storage=float16]."""
+    run_command("weights", entry="run_store", overrides=overrides or [], config=config, as_json=as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pancap.chain.model import StorageType
 from pancap.chain.shards import MAX_SHARD_BYTES
 
 Family = Literal["asmv2", "llava"]
@@ -29,3 +30,15 @@ class ConvertConfig:
         """Refuses shards below one byte."""
         if self.shard_bytes < 1:
             raise ValueError(f"shard_bytes must be >= 1, got {self.shard_bytes}; set a positive number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """One of this chain's checkpoints in, the same with weights of another type out."""
+
+    checkpoint: str
+    """Folder of the checkpoint, or `nano` for the shipped one."""
+    out: str
+    """Folder that receives the other one; new or empty."""
+    storage: StorageType = "float16"
+    """Type of the written weights."""

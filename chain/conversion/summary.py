@@ -1,4 +1,4 @@
-"""What a conversion reports."""
+"""What `pancap weights` reports."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,8 +30,8 @@ class ConvertSummary:
 
     def render(self) -> str:
         """A few lines for a terminal."""
-        return (
+        written = (
             f"wrote {self.out}: {self.num_parameters / 1e6:,.1f}M parameters, {self.storage}, "
-            f"{self.num_bytes / 1e9:.2f} GB in {self.num_files} files\n"
-            f"adapted weights merged: {self.num_merged}"
+            f"{self.num_bytes / 1e9:.2f} GB in {self.num_files} files"
         )
+        return f"{written}\nadapted weights merged: {self.num_merged}" if self.num_merged else written
