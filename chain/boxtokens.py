@@ -149,6 +149,18 @@ def render_units(units: Units) -> str:
     return "<box>" + "".join(f"<c{unit}>" for unit in units)
 
 
+def without_open_box(text: str) -> str:
+    """An answer that was cut, without the box in which it ends, if it does.
+
+    Example:
+        >>> [without_open_box(text) for text in ("A cat<box><c1><c2>", "a <box>[[1, 2, 3, 4]]</box>, b <box>[[1")]
+        ['A cat', 'a <box>[[1, 2, 3, 4]]</box>, b']
+    """
+    before, begin, rest = text.rpartition("<box>")
+    is_open = begin and "</box>" not in rest and not TOKEN_BOX.match(begin + rest)
+    return before.removesuffix(" ") if is_open else text
+
+
 def without_boxes(captions: Iterable[str]) -> Iterator[str]:
     """Captions with their boxes cut out, and the space before each: what a tokenizer learns its words from."""
     for caption in captions:

@@ -10,7 +10,7 @@ from io import BytesIO
 import numpy as np
 
 from pancap.chain.backends.base import Answer, Follow, Opening, Question
-from pancap.chain.boxtokens import Codec
+from pancap.chain.boxtokens import Codec, without_open_box
 from pancap.chain.config import DecodingConfig
 from pancap.chain.dialects import Dialect
 from pancap.chain.stages import STAGES, StageName
@@ -34,6 +34,7 @@ class GeneratorBackend:
         self.dialect = dialect
         self.decoding = decoding or DecodingConfig()
         self.coordinates = dialect.coordinates
+        self.has_rules = dialect.has_rules and self.decoding.enable_constraints
 
     def codec(self, image: np.ndarray) -> Codec:
         """See `Backend`."""
@@ -55,7 +56,7 @@ class GeneratorBackend:
                 yield self._request(question, begun[place])
 
         def next_request(place: int, reply: Reply) -> Request | None:
-            question = follow(place, read_reply(reply, stage=begun[place].stage))
+            question = follow(place, read_reply(reply, stage=begun[place].stage, has_rules=self.has_rules))
             if question is not None:
                 return self._request(question, begun[place])
             del begun[place]
@@ -75,7 +76,7 @@ class GeneratorBackend:
         return Request(
             messages=(*system, Message(role="user", text=prompt, images=(begun.png,))),
             max_tokens=self.decoding.max_new_tokens(question.stage),
-            rules=self.dialect.rules(begun.codec) if self.decoding.enable_constraints else "",
+            rules=self.dialect.rules(begun.codec) if self.has_rules else "",
             repeat_window=self.decoding.repeat_window,
             purpose=question.stage,
         )
@@ -94,10 +95,17 @@ class _Begun:
         self.png = file.getvalue()
 
 
-def read_reply(reply: Reply, *, stage: StageName) -> Answer:
-    """A reply as an answer; a cut one is read as it is, one that was withheld, refused or lost gives the image up."""
+def read_reply(reply: Reply, *, stage: StageName, has_rules: bool) -> Answer:
+    """A reply as an answer; one that was withheld, refused or lost gives the image up.
+
+    Args:
+        reply: what came back; cut at its limit, it is read as it is.
+        stage: what was asked.
+        has_rules: on boxes; a cut reply may still end inside one, which is left out.
+    """
     if reply.finish not in ("stop", "length"):
         return Answer(error=f"{reply.finish}: {reply.error or 'no reason given'}")
-    if STAGES[stage].gives == "caption" and not reply.text.strip():
+    text = without_open_box(reply.text) if has_rules else reply.text
+    if STAGES[stage].gives == "caption" and not text.strip():
         return Answer(error="empty: the model wrote no caption")
-    return Answer(text=reply.text)
+    return Answer(text=text)

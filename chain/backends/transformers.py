@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pancap.chain.backends.base import Answer, Follow, Opening, Question
-from pancap.chain.boxtokens import BoxCodec, render_units
+from pancap.chain.boxtokens import BoxCodec, render_units, without_open_box
 from pancap.chain.config import DecodingConfig
 from pancap.chain.decoding.answers import Branch, Decoded
+from pancap.chain.decoding.box_masks import TextMasks, TextRules
 from pancap.chain.decoding.drafts import DraftRules, Speller
 from pancap.chain.decoding.grammar import AnswerRules
 from pancap.chain.decoding.loop import Decoder
@@ -55,6 +56,8 @@ class TransformersBackend:
         self.coordinates = checkpoint.meta.coordinates
         self.num_images_encoded = 0
         self._spellers: dict[StageName, Speller] = {}
+        is_text = self.coordinates == "text"
+        self._text_masks = TextMasks(checkpoint.tokenizer.get_vocab()) if is_text else None
 
     def codec(self, image: np.ndarray) -> BoxCodec:
         """See `Backend`."""
@@ -105,7 +108,10 @@ class TransformersBackend:
             for units, confidence in decoded.confidence.items()
             for box in codec.parse_boxes(render_units(units))
         }
-        return Answer(text=decode(self.checkpoint.tokenizer, decoded.ids), confidence=confidence)
+        text = decode(self.checkpoint.tokenizer, decoded.ids)
+        if self.decoding.enable_constraints:
+            text = without_open_box(text)
+        return Answer(text=text, confidence=confidence)
 
     def _branch(self, question: Question, *, codec: BoxCodec) -> Branch:
         prompt = prompt_of(question.stage, question.state, codec=codec)
@@ -117,9 +123,12 @@ class TransformersBackend:
             drafts=self._drafts(question.stage, question.state, codec=codec),
         )
 
-    def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | None:
-        if self.coordinates != "tokens" or not self.decoding.enable_constraints:
+    def _rules(self, stage: StageName, state: ChainState, *, codec: BoxCodec) -> AnswerRules | TextRules | None:
+        """With digits each box is as it must be; that it is a known one is asked of coordinate tokens alone."""
+        if not self.decoding.enable_constraints:
             return None
+        if self._text_masks:
+            return TextRules(masks=self._text_masks, limits=codec.limits())
         is_free = stage == "cap" and self.checkpoint.meta.refines_captions and self.decoding.enable_refinement
         instances = () if is_free else state.instances
         boxes = state.boxes if stage == "tag" else tuple(instance.box for instance in instances)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from vllm.v1.sample.logits_processor import AdapterLogitsProcessor
 
-from pancap.chain.backends.box_slots import read_slots
+from pancap.chain.decoding.box_masks import read_masks
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -25,7 +25,7 @@ class BoxProcessor(AdapterLogitsProcessor):
 
         super().__init__(vllm_config, device, is_pin_memory)
         tokenizer = AutoTokenizer.from_pretrained(vllm_config.model_config.tokenizer, trust_remote_code=False)
-        self._slots = read_slots(tokenizer.get_vocab())
+        self._masks = read_masks(tokenizer.get_vocab())
 
     def is_argmax_invariant(self) -> bool:
         """It changes which token is the likeliest."""
@@ -37,4 +37,4 @@ class BoxProcessor(AdapterLogitsProcessor):
         if not rules:
             return None
         limits = tuple(json.loads(rules))
-        return lambda output_ids, logits_V: self._slots.mask(output_ids, logits_V, limits=limits)
+        return lambda output_ids, logits_V: self._masks.mask(output_ids, logits_V, limits=limits)

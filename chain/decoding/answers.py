@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pancap.chain.boxtokens import Units
+from pancap.chain.decoding.box_masks import TextRules
 from pancap.chain.decoding.drafts import Drafter, DraftRules
 from pancap.chain.decoding.grammar import AnswerGrammar, AnswerRules
 from pancap.chain.tokenizer import TokenIds
+
+if TYPE_CHECKING:
+    import torch
+
+# V ids of the vocabulary.
 
 MIN_REPEATED_TOKENS = 12
 MIN_COPIES = 3
@@ -20,13 +27,13 @@ class Branch:
     Args:
         prompt_ids: ids from the image's prefix to where the answer begins.
         max_new_tokens: longest answer.
-        rules: constraints on boxes, or None for plain greedy decoding.
+        rules: constraints on boxes, of coordinate tokens or of digits; None for plain greedy decoding.
         drafts: what drafts are made of, or None for one token a step.
     """
 
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
-    rules: AnswerRules | None = None
+    rules: AnswerRules | TextRules | None = None
     drafts: DraftRules | None = None
 
 
@@ -36,7 +43,7 @@ class Decoded:
 
     Args:
         ids: without the end token.
-        confidence: of each new box in it, see `box_confidence`; empty without rules.
+        confidence: of each new box in it, see `box_confidence`; empty without rules and for boxes of digits.
         num_steps: forward passes after that of the prompt.
     """
 
@@ -58,7 +65,8 @@ class Row:
         given: certain tokens that no forward pass has seen: at first the prompt.
         draft: likely tokens behind them.
         place: in the step under way, the token whose successor is chosen next.
-        plain: without rules, the model's choices behind the last given token and each of the draft.
+        grammar: of the rules over coordinate tokens.
+        plain: without a grammar, the model's choices behind the last given token and each of the draft.
         ids: the answer so far.
     """
 
@@ -66,7 +74,7 @@ class Row:
         """Starts before the prompt."""
         self.branch = branch
         self.slot = slot
-        self.grammar = AnswerGrammar(branch.rules, ids=ids) if branch.rules and ids.coordinates else None
+        self.grammar = AnswerGrammar(branch.rules, ids=ids) if isinstance(branch.rules, AnswerRules) else None
         self.given: list[int] = list(branch.prompt_ids)
         self.draft: Sequence[int] = ()
         self.place = 0
@@ -75,7 +83,8 @@ class Row:
         self.num_steps = -1
         self.is_finished = False
         self._drafter = Drafter(branch.drafts, prompt_ids=branch.prompt_ids) if branch.drafts else None
-        self._eos, self._box = ids.eos, ids.box
+        self._text_rules = branch.rules if isinstance(branch.rules, TextRules) else None
+        self._eos = ids.eos
         self._repeat_window = repeat_window
 
     def begin_step(self, *, max_draft: int) -> list[int]:
@@ -83,6 +92,17 @@ class Row:
         self.draft = self._drafter.propose(room=max_draft) if self._drafter and max_draft else ()
         self.num_steps += 1
         return [*self.given, *self.draft]
+
+    def allows(self, token: int) -> bool:
+        """Without a grammar: whether the model's own choice may stand."""
+        return self._text_rules is None or self._text_rules.allows(self.ids, token)
+
+    def choose(self, logits_V: "torch.Tensor") -> int:
+        """The best token that the rules leave, where they decide."""
+        if self.grammar:
+            return self.grammar.choose(logits_V)
+        assert self._text_rules is not None
+        return self._text_rules.choose(self.ids, logits_V)
 
     def take(self, token: int, *, std: float = 0.0) -> bool:
         """Records the next token; True if it is what the draft holds, so that what comes after it is known too."""
@@ -101,9 +121,7 @@ class Row:
         return False
 
     def decoded(self) -> Decoded:
-        """The answer, when it is finished; under rules it never ends inside a box, wherever it was cut."""
-        if self.grammar and self._box in (tail := self.ids[-4:]):
-            del self.ids[-(len(tail) - tail.index(self._box)) :]
+        """The answer, when it is finished; where it was cut it may end inside a box."""
         confidence = self.grammar.confidence if self.grammar else {}
         return Decoded(ids=self.ids, confidence=confidence, num_steps=self.num_steps)
 

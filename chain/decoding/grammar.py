@@ -1,7 +1,7 @@
 """What an answer may hold next: boxes that are complete, ordered, inside the image and, where given, known.
 
 One `AnswerGrammar` follows one row of a batch, token by token. It is used with coordinate tokens only: there a box is
-five tokens, so that the rules are ranges of ids.
+five tokens, so that the rules are ranges of ids (`chain.decoding.box_masks` has those for boxes of digits).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pancap.caption.boxes import LETTERBOX_UNITS
 from pancap.chain.boxtokens import Units
+from pancap.chain.decoding.box_masks import corner_range
 from pancap.chain.stages import StageName
 from pancap.chain.tokenizer import TokenIds
 
@@ -144,10 +145,7 @@ class AnswerGrammar:
         if rules.stage == "cap" and rules.known:
             fitting = (rules.known[index] for index in self._candidates())
             return tuple(dict.fromkeys(box[len(written)] for box in fitting if box[: len(written)] == written))
-        x_min, y_min, x_max, y_max = rules.limits
-        if len(written) < 2:
-            return range(x_min, x_max) if not written else range(y_min, y_max)
-        return range(written[0] + 1, x_max + 1) if len(written) == 2 else range(written[1] + 1, y_max + 1)
+        return corner_range(written, rules.limits)
 
     def _candidates(self) -> Sequence[int]:
         """Known boxes that the caption may name now: those whose tag was just written, else all that are left."""

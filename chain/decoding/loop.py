@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class Decoder:
     """Writes answers in slots.
 
-    With rules, the coordinates of new boxes come from `box_decode`: the coordinate rows of the head instead of all of
-    it. Where the next token is certain (copied boxes) no head is asked.
+    With rules over coordinate tokens, those of a new box come from `box_decode`: the coordinate rows of the head, not
+    all of it. Where the next token is certain (copied boxes) no head is asked. With rules over digits the head is asked
+    as without any, and once more only where its choice would spoil a box.
 
     Args:
         checkpoint: the model, on the device that it is to run on.
@@ -130,7 +131,7 @@ class Decoder:
                 self.slots.lengths[row.slot] += 1
 
     def _choose_plain(self, hidden_TH: "torch.Tensor", rows: Sequence[Row]) -> None:
-        """Asks the head for all choices without rules at once."""
+        """Asks the head at once for all choices that no grammar makes; of digits, see `_chosen`."""
         places = [row.place + offset for row in rows for offset in range(1 + len(row.draft))]
         tokens = iter(self.model.lm_head(hidden_TH[places]).argmax(1).tolist() if places else ())
         for row in rows:
@@ -142,7 +143,11 @@ class Decoder:
         placed: list[tuple[Row, tuple[int, int]]] = []
         for row in rows:
             if row.grammar is None:
-                yield row, next(row.plain), 0.0
+                token = next(row.plain)
+                if row.allows(token):
+                    yield row, token, 0.0
+                else:
+                    scored.append(row)
             elif (forced := row.grammar.forced()) is not None:
                 yield row, forced, 0.0
             elif (bounds := row.grammar.bounds()) is not None:
@@ -157,8 +162,7 @@ class Decoder:
         if scored:
             logits_NV = self.model.lm_head(hidden_TH[[row.place for row in scored]])
             for row, logits_V in zip(scored, logits_NV, strict=True):
-                assert row.grammar is not None
-                yield row, row.grammar.choose(logits_V), 0.0
+                yield row, row.choose(logits_V), 0.0
 
     def _decode_corners(
         self, hidden_NH: "torch.Tensor", bounds: Sequence[tuple[int, int]]

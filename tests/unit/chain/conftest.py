@@ -1,6 +1,8 @@
 """A tiny dataset: coloured squares on grey, with captions."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -14,6 +16,8 @@ from pancap.caption.content import Attribute, CaptionContent, Entity
 from pancap.chain.config import Coordinates, ModelConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from pancap.chain.model import Checkpoint
 
 COLORS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
@@ -131,6 +135,25 @@ def token_checkpoint() -> "Checkpoint":
 @pytest.fixture(scope="session")
 def text_checkpoint() -> "Checkpoint":
     return build_checkpoint("text")
+
+
+@pytest.fixture
+def begins_boxes() -> "Callable[[Checkpoint], AbstractContextManager[None]]":
+    """Makes a model begin a box wherever it may: of itself a random one hardly ever does."""
+    from pancap.chain.tokenizer import token_ids
+
+    @contextmanager
+    def biased(checkpoint: "Checkpoint") -> Iterator[None]:
+        def prefer(module: object, inputs: object, logits: "torch.Tensor") -> None:
+            logits[..., token_ids(checkpoint.tokenizer).box] += 1.0
+
+        handle = checkpoint.model.lm_head.register_forward_hook(prefer)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    return biased
 
 
 @pytest.fixture(scope="session")

@@ -181,15 +181,6 @@ def language_model(name, **settings):
         return AutoModel.from_config(config).eval()
 
 
-def test_an_answer_under_rules_never_ends_inside_a_box(token_checkpoint, pixels):
-    """R26: where the limit or a loop cut a box, its beginning stayed and was reported as a malformed box."""
-    rules = AnswerRules(stage="loc", limits=(0, 0, 1000, 1000))
-    branches = [replace(branch, rules=rules) for branch in branches_of(token_checkpoint, max_new_tokens=13)]
-    answers = write(Decoder(token_checkpoint, num_slots=4), [(image, branches) for image in pixels]).values()
-    assert [len(answer.ids) for answer in answers] == [5 * len(answer.confidence) for answer in answers]
-    assert {branch.max_new_tokens // 5 for branch in branches} <= {len(answer.confidence) for answer in answers}
-
-
 def test_a_repeated_sequence_is_cut_to_two_copies():
     """R26: endless repeats stop."""
     box = [10, 1, 2, 3, 4]
