@@ -11,7 +11,7 @@ ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file or p
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Track = Annotated[
     str | None,
-    typer.Option("--track", help="MLflow tracking URI, or none (default: a sqlite database under runs/)."),
+    typer.Option("--track", help="MLflow tracking URI or none; $MLFLOW_TRACKING_URI, or else a database under runs/."),
 ]
 CandidateContent = Annotated[Path, typer.Option("--candidate-content", help="`all_content` of the candidates.")]
 ReferenceQuestions = Annotated[Path, typer.Option("--reference-questions", help="`questions` of the references.")]

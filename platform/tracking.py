@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pancap.scoring.report import ScoreReport
 
 DEFAULT_DATABASE = Path("runs") / "mlflow.db"
+_DEFAULT_URI = f"sqlite:///{DEFAULT_DATABASE}"
+# Read once: MLflow writes each address that it is given into the environment, for its children.
+_ENVIRONMENT_URI = os.environ.get("MLFLOW_TRACKING_URI")
 EXPERIMENT = "pancap"
 # Without it MLflow's page opens on its view for language-model traces, where a training run is nowhere to be seen.
 _OPENS_ON_RUNS = {"mlflow.experimentKind": "custom_model_development"}
@@ -179,7 +182,7 @@ def tracked_run(
         kind: engine, training, scoring, scenes, ...; a tag of the run.
         name: shown in MLflow's list.
         config_text: the unresolved YAML; logged as artifact and, flattened, as parameters.
-        track: tracking URI, `none`, or None for a sqlite database under runs/.
+        track: tracking URI, `none`, or None for `MLFLOW_TRACKING_URI`, by default a sqlite database under runs/.
         tags: further tags (judge, models).
         folder: of a run that can be resumed; which MLflow run it is, is written down there.
         is_resumed: go on in the MLflow run of the attempt before.
@@ -192,9 +195,7 @@ def tracked_run(
     uri = track or _default_uri()
     all_tags = {"pancap.kind": kind, **_provenance(), **(tags or {})}
     record = folder / RUN_FILE if folder else None
-    begin = partial(
-        _begin, uri=uri, is_own=track is None, name=name, tags=all_tags, record=record, is_resumed=is_resumed
-    )
+    begin = partial(_begin, uri=uri, name=name, tags=all_tags, record=record, is_resumed=is_resumed)
     run = Run(uri=uri, begin=begin)
     if config_text:
         run.log_text(config_text, "config.yaml")
@@ -208,13 +209,11 @@ def tracked_run(
         run.close(status)
 
 
-def _begin(
-    mlflow: Any, *, uri: str, is_own: bool, name: str, tags: Mapping[str, str], record: Path | None, is_resumed: bool
-) -> str:
+def _begin(mlflow: Any, *, uri: str, name: str, tags: Mapping[str, str], record: Path | None, is_resumed: bool) -> str:
     """Starts the run, or goes on with the one that `record` names."""
     mlflow.set_tracking_uri(uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        location = (DEFAULT_DATABASE.parent / "artifacts").resolve().as_uri() if is_own else None
+        location = (DEFAULT_DATABASE.parent / "artifacts").resolve().as_uri() if uri == _DEFAULT_URI else None
         mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_OPENS_ON_RUNS)
     mlflow.set_experiment(EXPERIMENT)
     known = json.loads(record.read_text()) if is_resumed and record and record.is_file() else {}
@@ -260,7 +259,7 @@ def score_file(name: str, *, track: str | None = None) -> Path:
 
     Args:
         name: path, or run id of MLflow (a file of that name wins).
-        track: tracking URI, or None for the database under runs/.
+        track: tracking URI, or None for the usual one.
 
     Raises:
         UsageError: the run is not there, or is none of `pancap score`.
@@ -309,8 +308,10 @@ def _provenance() -> dict[str, str]:
 
 
 def _default_uri() -> str:
+    if _ENVIRONMENT_URI:
+        return _ENVIRONMENT_URI
     DEFAULT_DATABASE.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{DEFAULT_DATABASE}"
+    return _DEFAULT_URI
 
 
 def _parameters(config_text: str) -> dict[str, str]:

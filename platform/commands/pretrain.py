@@ -38,7 +38,12 @@ def _pretrain(
         progress_bars() as report,
     ):
         tracked.log_dataset(settings.data, role="training")
-        summary = train(settings, config_text=config_text, on_progress=report)
+        summary = train(
+            settings,
+            config_text=config_text,
+            on_progress=report,
+            on_metrics=lambda step, metrics: tracked.log_metrics(metrics, step=step),
+        )
         tracked.log_summary(summary.to_dict())
         curves = tracked.log_curves(settings.out)
     show(summary, as_json=as_json)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +157,18 @@ def test_a_resumed_run_goes_on_in_its_mlflow_run_and_doubles_no_step(workspace):
     with tracked_run(kind="training", name="g", config_text="", folder=workspace / "out") as run:
         pass
     assert run.run_id != ids[0]
+
+
+def test_the_environment_names_a_server_as_mlflow_itself_understands_it(tmp_path):
+    import mlflow
+
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/team.db"}
+    command = [Path(sys.executable).with_name("pancap"), "scenes", "out=scenes", "num=2", "num_workers=0"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    client = mlflow.MlflowClient(environment["MLFLOW_TRACKING_URI"])
+    (run,) = client.search_runs([client.get_experiment_by_name("pancap").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
 def test_tracking_can_be_switched_off(workspace):
