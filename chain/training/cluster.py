@@ -15,7 +15,8 @@ from pancap.configs import StoppedError, UsageError
 def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
     """Trains on config.num_workers Ray Train workers of the cluster that `start_ray` found, and waits for the end.
 
-    A worker's death restarts all from the last whole state, config.max_failures times.
+    A worker's death restarts all from the last whole state, config.max_failures times; with config.min_workers on what
+    is left of the cluster.
 
     Raises:
         UsageError: a worker refused its configuration.
@@ -26,12 +27,13 @@ def train_on_ray(config: TrainConfig, *, files: RunFiles) -> TrainerState:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     files.end.unlink(missing_ok=True)
+    num_workers = (config.min_workers, config.num_workers) if config.min_workers else config.num_workers
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"config": config, "files": files},
         torch_config=TorchConfig(backend="gloo" if config.device == "cpu" else "nccl"),
         scaling_config=ScalingConfig(
-            num_workers=config.num_workers, resources_per_worker={"CPU": 1}, use_gpu=config.device == "cuda"
+            num_workers=num_workers, resources_per_worker={"CPU": 1}, use_gpu=config.device == "cuda"
         ),
         run_config=RunConfig(
             name="pancap",
@@ -61,10 +63,11 @@ def start_ray(config: TrainConfig) -> None:
     if not ray.is_initialized():
         cpus = max(os.cpu_count() or 1, config.num_workers + 1)
         ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    least, name = (config.min_workers, "min") if config.min_workers else (config.num_workers, "num")
     for kind in ("CPU", "GPU") if config.device == "cuda" else ("CPU",):
         available = int(ray.cluster_resources().get(kind, 0))
-        if available < config.num_workers:
-            raise UsageError(f"num_workers={config.num_workers} needs as many {kind}s, the Ray cluster has {available}")
+        if available < least:
+            raise UsageError(f"{name}_workers={least} needs as many {kind}s, the Ray cluster has {available}")
 
 
 def _finished_state(files: RunFiles) -> TrainerState:

@@ -137,6 +137,9 @@ class TrainConfig:
     num_workers: int = 2
     """Ray Train workers, on a cluster that decodes the images too; 0 does all in this process, without Ray and
     DeepSpeed."""
+    min_workers: int | None = None
+    """Start, and after a death go on, with as few as that while the cluster has no room for more, and with more when it
+    has again; with zero_stage=0 and float32. None: wait for num_workers."""
     threads_per_worker: int = 1
     """Torch threads of each worker."""
     zero_stage: Literal[0, 1, 2, 3] = 1
@@ -196,6 +199,13 @@ class TrainConfig:
         if self.num_workers < 0 or self.batch_size % max(self.num_workers, 1):
             raise ValueError(
                 f"batch_size must be a multiple of num_workers, got {self.batch_size} and {self.num_workers}"
+            )
+        if self.min_workers is not None and not 1 <= self.min_workers <= self.num_workers:
+            raise ValueError(f"min_workers must be in 1..num_workers, got {self.min_workers} and {self.num_workers}")
+        if self.min_workers is not None and (self.zero_stage, self.precision) != (0, "float32"):
+            raise ValueError(
+                f"min_workers needs zero_stage=0 and precision=float32, got {self.zero_stage} and {self.precision}; "
+                "leave it out"
             )
         if not 0 <= self.box_noise <= 1:
             raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")

@@ -284,7 +284,6 @@ def deepspeed_config(config: TrainConfig, *, world_size: int) -> dict[str, Any]:
         "all": {"offload_optimizer": place, "offload_param": place},
     }[config.offload]
     return {
-        "train_batch_size": config.batch_size,
         "train_micro_batch_size_per_gpu": config.batch_size // world_size,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": config.clip_norm,

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pancap.chain.model import load_checkpoint
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.files import read_metrics
 from pancap.chain.training.run import run_training
+from pancap.chain.training.states import latest_state
 from pancap.configs import StoppedError
 
 TINY = ModelConfig(
@@ -90,7 +92,6 @@ def test_a_run_killed_on_two_workers_goes_on_with_fewer(ray_cluster, scenes_parq
     def worker_that_dies(settings):
         from pancap.chain.training import loop
         from pancap.chain.training.cluster import train_worker
-        from pancap.chain.training.states import latest_state
 
         log = loop.Loop._log
 
@@ -166,3 +167,45 @@ def test_three_deaths_leave_no_trace(ray_cluster, scenes_parquet, tmp_path, monk
     assert all(before - after + 1 <= 2 * interval for before, after in restarts)  # one, and the one being written
     assert killed.last["loss"] == calm.last["loss"]
     assert [line["step"] for line in map(json.loads, (out / "metrics.jsonl").open())] == list(range(1, 25))
+
+
+@pytest.fixture
+def two_nodes():
+    """A cluster whose second machine can be lost; its workers have one CPU each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield partial(cluster.remove_node, second, allow_graceful=False)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_run_goes_on_with_the_machine_that_is_left(two_nodes, scenes_parquet, tmp_path):
+    """R5, R12: two workers, one of whose machines goes away for ever; the end is that of an undisturbed run."""
+    import ray
+
+    calm = TrainConfig(
+        data=str(scenes_parquet), out=str(tmp_path / "calm"), model=TINY, steps=120, batch_size=4, num_workers=0,
+        zero_stage=0, log_every=1, checkpoint_every=4, max_failures=2, lr=1e-3, cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    run_training(calm)
+    shrunk = replace(calm, out=str(tmp_path / "shrunk"), num_workers=2, min_workers=1)
+    lost_at, idle_cpus = [], []
+
+    def lose_the_second(step, figures):
+        if not lost_at and latest_state(tmp_path / "shrunk" / "state"):
+            lost_at.append(step)
+            idle_cpus.append(ray.available_resources().get("CPU", 0))
+            two_nodes()
+
+    run_training(shrunk, on_metrics=lose_the_second)
+    assert lost_at[0] < 60, "the machine was lost too late, the test shows nothing"
+    assert idle_cpus == [0], "one machine was not in use, the test shows nothing"
+    theirs, ours = (read_metrics(Path(out) / "metrics.jsonl") for out in (calm.out, shrunk.out))
+    assert [line["step"] for line in ours] == list(range(1, 121))
+    assert [line["loss"] for line in ours] == pytest.approx([line["loss"] for line in theirs], rel=1e-3)

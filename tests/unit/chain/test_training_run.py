@@ -206,6 +206,8 @@ def test_nano_and_its_baseline_are_trained_on_one_budget():
     ("override", "message"),
     [
         ("batch_size=3", "multiple of num_workers"),
+        ("min_workers=3", "in 1..num_workers, got 3 and 2"),
+        ("min_workers=1", "needs zero_stage=0"),
         ("lr=-1", "lr must be > 0"),
         ("loss.box.giou=-1", "loss.box.giou must be"),
     ],
