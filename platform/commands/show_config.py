@@ -18,6 +18,7 @@ SCHEMAS = {
     "detectors": "pancap.engine.detectors.config:DetectorTrainConfig",
     "caption": "pancap.chain.config:CaptionConfig",
     "weights": "pancap.chain.conversion.config:ConvertConfig",
+    "store": "pancap.chain.conversion.config:StoreConfig",
     "score": "pancap.scoring.config:ScoreConfig",
     "serve": "pancap.platform.serving.config:ServeConfig",
     "judge": "pancap.scoring.judges.llm.bench:JudgeBenchConfig",
