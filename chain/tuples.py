@@ -1,6 +1,5 @@
 """From an image with entities and a caption to the training tuples of the four stages."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def make_examples(
         order: `caption` lists entities as the dataset does; `left_to_right` by x1, then y1, which gives the list
             one right order that can be learned.
         seed: with the image id it decides what the discovery stage has to find, and the noise.
-        box_noise: see `roughen_some`; of the boxes that the tag stage is asked about.
+        box_noise: see `roughen`; of the boxes that the tag stage is asked about.
         caption_noise: see `mistake`; of the instances that the caption is asked from.
     """
     codec = BoxCodec(coordinates=coordinates, width=image.width, height=image.height)
@@ -83,7 +82,7 @@ def make_examples(
     wanted: dict[StageName, Sequence[Instance]] = {"tag": instances, "inst": instances, "disc": missing}
     boxes = [item.box for item in instances]
     size = (image.width, image.height)
-    asked = roughen_some(boxes, rng=rng, noise=box_noise, size=size) if box_noise else boxes
+    asked = [roughen(box, rng=rng, noise=box_noise, size=size) for box in boxes] if box_noise else boxes
     found: Sequence[Instance] = instances
     if caption_noise:
         found = mistake(instances, rng=rng, noise=caption_noise, box_noise=box_noise, size=size)
@@ -107,38 +106,27 @@ def order_instances(instances: Sequence[Instance], *, order: EntityOrder) -> tup
     return tuple(sorted(instances, key=lambda item: (item.box.x1, item.box.y1, item.box.x2, item.box.y2)))
 
 
-def roughen_some(boxes: Sequence[Box], *, rng: Random, noise: float, size: tuple[int, int]) -> list[Box]:
-    """Boxes as localization might have found them together, as rough as the image is difficult.
-
-    Args:
-        boxes: the true ones.
-        rng: decides.
-        noise: of the most difficult image; a fifth of the images are so easy that all boxes are exact.
-        size: width and height of the image in pixels.
-    """
-    strength = noise * max(rng.uniform(-0.25, 1.0), 0.0)
-    return [roughen(box, rng=rng, noise=strength, size=size) if strength else box for box in boxes]
-
-
 def roughen(box: Box, *, rng: Random, noise: float, size: tuple[int, int]) -> Box:
-    """A box as localization might have found it: centre shifted, sides scaled, inside the image.
+    """A box as localization might have found it, inside the image.
 
-    Its edges lie on whole pixels, as annotated boxes do; otherwise a model knows by their fractions which boxes are
-    rough, and trusts all others, its own among them.
+    As localization errs, so does this: some boxes are exact and some far off, whatever the others of the image are;
+    small ones are missed by as much as middling ones, those that span the image are found. And as its boxes do, the
+    edges lie on whole pixels; else a model knows by their fractions which boxes are rough, and trusts all others, its
+    own among them.
 
     Args:
         box: the true one.
         rng: decides.
-        noise: standard deviation of the shift as a share of the side, and of the logarithm of the scale.
+        noise: standard deviation of an edge of the roughest and smallest boxes, as a share of the image.
         size: width and height of the image in pixels.
     """
+    strength = noise * rng.random() ** 2
     spans = []
     for low, high, pixels in ((box.x1, box.x2, size[0]), (box.y1, box.y2, size[1])):
-        side = high - low
-        centre = (low + high) / 2 + rng.gauss(0.0, noise) * side
-        half = side * math.exp(rng.gauss(0.0, noise)) / 2
-        start = min(max(round((centre - half) * pixels), 0), pixels - 1)
-        stop = min(max(round((centre + half) * pixels), start + 1), pixels)
+        std = strength * (1.0 - (high - low))
+        first, last = sorted((low + rng.gauss(0.0, std), high + rng.gauss(0.0, std)))
+        start = min(max(round(first * pixels), 0), pixels - 1)
+        stop = min(max(round(last * pixels), start + 1), pixels)
         spans.append((start / pixels, stop / pixels))
     return Box(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
 

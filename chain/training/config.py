@@ -97,9 +97,9 @@ class TrainConfig:
     order: EntityOrder = "left_to_right"
     """Order in which entities are listed."""
     box_noise: float = 0.0
-    """How rough the boxes in the tag stage's prompt are at most: shift of their centre as a share of their side, and
-    logarithm of their scale (standard deviations); its answer has the true ones, so that the stage learns to correct
-    what localization got roughly right. 0: boxes are copied, as published."""
+    """How rough the boxes in the tag stage's prompt are at most: standard deviation of an edge as a share of the image
+    (`chain.tuples.roughen`); its answer has the true ones, so that the stage learns to correct what localization got
+    roughly right. 0: boxes are copied, as published."""
     caption_noise: float = 0.0
     """How wrong the instances in the caption's prompt are: the share that is left out, and half of that share each for
     tags of another instance and for doubles; boxes as rough as box_noise says. Its answer is the true caption, so that
@@ -208,7 +208,7 @@ class TrainConfig:
                 "leave it out"
             )
         if not 0 <= self.box_noise <= 1:
-            raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.3 is a strong one")
+            raise ValueError(f"box_noise must be in 0..1, got {self.box_noise}; 0.15 is a strong one")
         if not 0 <= self.caption_noise <= 0.5:
             raise ValueError(f"caption_noise must be in 0..0.5, got {self.caption_noise}; 0.2 is a strong one")
         if self.caption_noise and "cap" not in STAGES_OF_MODE[self.mode]:

@@ -7,7 +7,7 @@ import pytest
 from pancap.caption.boxes import Box
 from pancap.chain.boxtokens import BoxCodec, Instance
 from pancap.chain.data.datasets import read_training_images
-from pancap.chain.tuples import make_examples, mistake, order_instances, roughen, roughen_some, split_for_discovery
+from pancap.chain.tuples import make_examples, mistake, order_instances, roughen, split_for_discovery
 
 
 def instances(num):
@@ -64,7 +64,7 @@ def test_box_noise_makes_the_tag_prompt_rough_and_leaves_every_answer_true(squar
         assert all(rough[stage].answer == plain[stage].answer for stage in plain)
         assert all(rough[stage] == plain[stage] for stage in ("loc", "disc", "cap"))
         num_rough += rough["tag"].prompt != plain["tag"].prompt
-    assert 5 <= num_rough < 10
+    assert num_rough == 10
 
 
 def test_caption_noise_makes_wrong_instances_in_the_prompt_alone(squares_parquet):
@@ -99,12 +99,11 @@ def test_shorter_roads_ask_their_own_stages(squares_parquet):
 
 
 @pytest.mark.parametrize("box", [Box(0.0, 0.0, 1.0, 1.0), Box(0.999, 0.0, 1.0, 0.001), Box(0.2, 0.3, 0.4, 0.9)])
-def test_rough_boxes_stay_inside_the_image_and_scatter_around_the_true_one(box):
+def test_rough_boxes_stay_boxes_inside_the_image(box):
     rng = Random(0)
-    found = [roughen(box, rng=rng, noise=0.2, size=(1000, 1000)) for _ in range(2000)]
-    assert all(0 <= item.x1 < item.x2 <= 1 and 0 <= item.y1 < item.y2 <= 1 for item in found)
-    centre = sum((item.x1 + item.x2) / 2 for item in found) / len(found)
-    assert centre == pytest.approx((box.x1 + box.x2) / 2, abs=0.05 * (box.x2 - box.x1) + 0.005)
+    for _ in range(2000):
+        rough = roughen(box, rng=rng, noise=0.5, size=(300, 200))
+        assert 0 <= rough.x1 < rough.x2 <= 1 and 0 <= rough.y1 < rough.y2 <= 1
 
 
 def test_rough_boxes_cannot_be_told_from_annotated_ones_by_their_fractions():
@@ -116,14 +115,16 @@ def test_rough_boxes_cannot_be_told_from_annotated_ones_by_their_fractions():
         assert pixels == pytest.approx([round(edge) for edge in pixels], abs=1e-9)
 
 
-def test_boxes_of_one_image_are_all_exact_or_all_rough():
-    rng = Random(0)
-    true = [Box(0.0, 0.0, 1.0, 0.4), Box(0.1, 0.5, 0.3, 0.9), Box(0.6, 0.5, 0.7, 0.8)]
-    found = [roughen_some(true, rng=rng, noise=0.3, size=(1000, 1000)) for _ in range(500)]
-    num_exact = [sum(box in true for box in boxes) for boxes in found]
-    assert all(len(boxes) == 3 for boxes in found)
-    assert 0.15 < num_exact.count(3) / 500 < 0.3, "easy images"
-    assert num_exact.count(0) > 250
+def test_rough_boxes_err_as_localization_does():
+    """Some exact, some far off; by as much of the image where they are small, hardly where they span it."""
+    rng, size = Random(0), (256, 256)
+    errors = {}
+    for name, box in (("small", Box(0.5, 0.5, 0.5625, 0.5625)), ("wide", Box(0.0, 0.5, 1.0, 1.0))):
+        found = [roughen(box, rng=rng, noise=0.15, size=size) for _ in range(2000)]
+        errors[name] = sorted(abs(item.x1 - box.x1) for item in found)
+    assert 0.1 < errors["small"].count(0.0) / 2000 < 0.3, "exact ones teach it that a good box may stay"
+    assert 0.01 < errors["small"][1000] < 0.03 and errors["small"][1900] > 0.08
+    assert errors["wide"][-1] == 0.0
 
 
 def test_one_stage_asks_for_the_same_caption_with_no_instances(squares_parquet):
