@@ -21,8 +21,9 @@ from pancap.chain.bench.trainer_peer import Collator, Counts, Turn, make_samples
 from pancap.chain.config import Coordinates
 from pancap.chain.model import build_model
 from pancap.chain.tokenizer import encode_prefix, token_ids, train_tokenizer
+from pancap.chain.training.batches import plan
 from pancap.chain.training.config import LossConfig, TrainConfig
-from pancap.chain.training.encoding import Encoder, TreeBatch, collate
+from pancap.chain.training.encoding import EncodedImage, Encoder, TreeBatch, collate
 from pancap.chain.training.engines import DeepSpeedEngine, deepspeed_config
 from pancap.chain.training.step import build_step
 from pancap.chain.tuples import TrainingImage
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pancap.chain.bench.training import TrainingBenchConfig
 
 MAX_TOKENS = 2048
+PLAN_ROUNDS = 100
 PEER = "Trainer, four samples, text"
 AGAIN = "Trainer again"
 TREES: dict[str, Coordinates] = {"trees, text": "text", "trees, coordinate tokens": "tokens"}
@@ -61,11 +63,19 @@ class WayResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """All ways, by name; the first is the peer, the second the peer once more."""
+    """What the ways took.
+
+    Args:
+        ways: by name; the first is the peer, the second the peer once more.
+        num_images: trained on in a round.
+        num_threads: of torch.
+        plan_us: to plan who trains on what in which pass, microseconds a sample (a stage of an image).
+    """
 
     ways: Mapping[str, WayResult]
     num_images: int
     num_threads: int
+    plan_us: float
 
     def ratio(self, name: str) -> float:
         """Images a second of one way over the peer's."""
@@ -85,6 +95,7 @@ class Throughput:
                 f"{way.real_share:>7.1%}{way.supervised_share:>7.1%}"
             )
         lines.append(f"{self.num_images} images a round, {self.num_threads} threads; images a second of processor time")
+        lines.append(f"steps planned in {self.plan_us:.2f} us of it a sample")
         return "\n".join(lines)
 
 
@@ -119,7 +130,22 @@ def bench_throughput(
         ways={name: _sum_up(taken, num_images=counted) for name, taken in turns.items()},
         num_images=counted,
         num_threads=torch.get_num_threads(),
+        plan_us=_plan_us(config, images=images),
     )
+
+
+def _plan_us(config: "TrainingBenchConfig", *, images: Sequence[TrainingImage]) -> float:
+    """Median over many rounds of all steps, planned for two workers with an image a pass."""
+    tokenizer = train_tokenizer([image.caption for image in images], coordinates="tokens")
+    steps = list(_steps(config, images=images, tokenizer=tokenizer, coordinates="tokens"))
+    num_samples = sum(len(image.branches) for step in steps for image in step)
+    seconds = []
+    for _ in range(PLAN_ROUNDS):
+        started = time.process_time()
+        for step in steps:
+            plan(step, rank=0, world_size=2, images_per_pass=1)
+        seconds.append(time.process_time() - started)
+    return 1e6 * statistics.median(seconds) / num_samples
 
 
 def _train_peer(
@@ -167,19 +193,26 @@ def tree_training(
     prefix_ids = encode_prefix(tokenizer, num_image_tokens=config.model.num_image_tokens)
     settings = TrainConfig(data=config.data, out="", batch_size=config.batch_size, loss=LossConfig(patches=0.0))
     engine = DeepSpeedEngine(build_step(model, named=named, loss=settings.loss), config=settings)
+    steps = _steps(config, images=images, tokenizer=tokenizer, coordinates=coordinates)
+    return engine, (collate(step, pixels=pixels, named=named, prefix_ids=prefix_ids) for step in steps)
+
+
+def _steps(
+    config: "TrainingBenchConfig",
+    *,
+    images: Sequence[TrainingImage],
+    tokenizer: "PreTrainedTokenizerFast",
+    coordinates: Coordinates,
+) -> Iterator[list[EncodedImage]]:
     encoder = Encoder(
         tokenizer=tokenizer, coordinates=coordinates, mode="chain", order="left_to_right", max_tokens=MAX_TOKENS
     )
-
-    def batches() -> Iterator[TreeBatch]:
-        for start in range(0, len(images), config.batch_size):
-            drawn = range(start, start + config.batch_size)
-            trees = [tree for index in drawn if (tree := encoder.encode(images[index], index=index, seed=config.seed))]
-            if len(trees) < config.batch_size:
-                raise UsageError(f"{config.data} has captions of more than {MAX_TOKENS} tokens; give shorter ones")
-            yield collate(trees, pixels=pixels, named=named, prefix_ids=prefix_ids)
-
-    return engine, batches()
+    for start in range(0, len(images), config.batch_size):
+        drawn = range(start, start + config.batch_size)
+        trees = [tree for index in drawn if (tree := encoder.encode(images[index], index=index, seed=config.seed))]
+        if len(trees) < config.batch_size:
+            raise UsageError(f"{config.data} has captions of more than {MAX_TOKENS} tokens; give shorter ones")
+        yield trees
 
 
 def _new_model(

@@ -1,6 +1,7 @@
 """The images of each step: drawn in an order that depends on the seed alone, shared out, packed."""
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def plan(
         world_size: among how many.
         images_per_pass: most of them in a pass; None: all in one.
     """
-    mine = sorted(images, key=lambda image: -image.num_tokens)[rank::world_size]
+    mine = sorted(images, key=attrgetter("num_tokens"), reverse=True)[rank::world_size]
     size = images_per_pass or len(mine)
     return [mine[start : start + size] for start in range(0, len(mine), size)]
 
