@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from pancap.chain.backends.base import Answer, Backend, Opening, Question
 from pancap.chain.boxtokens import Codec
 from pancap.chain.config import ChainMode, DecodingConfig
 from pancap.chain.walk import Walk
+
+if TYPE_CHECKING:
+    from pancap.chain.model import StorageType
 
 MAX_TAG_WORDS = 3
 DETERMINERS = frozenset(
@@ -130,6 +133,8 @@ def load_captioner(
     batch_size: int = 16,
     mode: ChainMode | Literal["checkpoint"] = "checkpoint",
     decoding: DecodingConfig | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    dtype: "StorageType" = "float32",
 ) -> Captioner:
     """A captioner from a checkpoint folder, on transformers in this process.
 
@@ -138,6 +143,7 @@ def load_captioner(
         batch_size: images under way at a time.
         mode: `checkpoint` takes the stages that the checkpoint was trained for.
         decoding: limits and constraints.
+        device, dtype: where the model runs, and its number format (`chain.placement` chooses them).
 
     Raises:
         UsageError: no checkpoint there.
@@ -145,7 +151,8 @@ def load_captioner(
     from pancap.chain.backends.transformers import TransformersBackend
     from pancap.chain.model import load_checkpoint
 
-    checkpoint = load_checkpoint(directory)
+    checkpoint = load_checkpoint(directory, dtype=dtype)
+    checkpoint.model.to(device)
     decoding = decoding or DecodingConfig()
     return Captioner(
         TransformersBackend(checkpoint, decoding=decoding, batch_size=batch_size),

@@ -7,6 +7,8 @@ from pancap.llm.config import EndpointConfig, VllmConfig
 
 Coordinates = Literal["tokens", "text"]
 PromptSet = Literal["A", "B", "C"]
+Device = Literal["auto", "cpu", "cuda"]
+NumberFormat = Literal["auto", "float32", "bfloat16", "float16"]
 ChainMode = Literal["chain", "loc_tag_cap", "two_stage", "one_stage", "instances"]
 
 
@@ -70,14 +72,15 @@ class DecodingConfig:
     max_new_tokens_cap: int = 768
     """Longest caption, of the chain's last stage or of the one-stage model."""
     enable_constraints: bool = True
-    """With coordinate tokens: every box is complete, ordered and inside the image; later stages use the known boxes."""
+    """Every box is complete, ordered and inside the image, as tokens or digits, in backends transformers, vllm and ray.
+    With coordinate tokens and transformers, later stages use the known boxes too."""
     enable_refinement: bool = True
-    """With constraints: a checkpoint that was trained for it corrects boxes in its tag stage (box_noise) and in its
-    caption (caption_noise)."""
+    """With constraints on coordinate tokens: a checkpoint that was trained for it corrects boxes in its tag stage
+    (box_noise) and in its caption (caption_noise)."""
     same_tag_max_iou: float = 0.8
     """Corrected boxes can fall together: of two instances of one tag whose IoU is above this only the first stays."""
     enable_complete_captions: bool = False
-    """With constraints: a caption ends only when it names every box that the stages before it found."""
+    """With constraints on coordinate tokens: a caption ends only when it names every box of the stages before it."""
     repeat_window: int = 120
     """Longest repeated token sequence that stops a runaway answer (after its third copy); 40 missed loops of a whole
     sentence with boxes in digits."""
@@ -155,6 +158,11 @@ class CaptionConfig:
     """Which road to the caption; `checkpoint` takes the one it was trained for (`chain` where it does not say)."""
     batch_size: int = 16
     """Images in flight with transformers; the others have vllm.max_in_flight and endpoint.concurrency."""
+    device: Device = "auto"
+    """With transformers: `auto` takes a GPU where torch sees one, else the CPU."""
+    dtype: NumberFormat = "auto"
+    """With transformers, number format of the model: `auto` is float32 on the CPU, on a GPU that of the checkpoint's
+    files. (vllm.dtype is that of vllm and ray.)"""
     max_bad_fraction: float = 0.2
     """More images without a caption than this share of all, 0..1, end the run with code 3."""
     limit: int | None = None
@@ -178,6 +186,11 @@ class CaptionConfig:
         """Refuses what cannot be meant."""
         if isinstance(self.images, (list, tuple)) and not self.images:
             raise ValueError("images must name an image or a folder, got an empty list; give one")
+        if self.backend != "transformers" and (self.device, self.dtype) != ("auto", "auto"):
+            raise ValueError(
+                f"device and dtype are for backend=transformers, got device={self.device} and dtype={self.dtype} with "
+                f"backend={self.backend}; leave them out (vllm.dtype is what vllm and ray take)"
+            )
         if not 0 <= self.max_bad_fraction <= 1:
             raise ValueError(f"max_bad_fraction must be in 0..1, got {self.max_bad_fraction}")
         for name in ("batch_size", "limit", "num_threads"):

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pancap.chain.backends.generator import GeneratorBackend
 from pancap.chain.captioner import Captioner, load_captioner
@@ -16,6 +16,7 @@ from pancap.llm.config import GeneratorConfig
 
 if TYPE_CHECKING:
     from pancap.chain.dialects import Dialect
+    from pancap.chain.model import StorageType
 
 BOX_PROCESSOR = "pancap.chain.backends.vllm_boxes:BoxProcessor"
 # Weights, settings and tokenizers of any model that vLLM loads.
@@ -30,8 +31,14 @@ def open_captioner(config: CaptionConfig) -> Iterator[Captioner]:
         UsageError: no such checkpoint, or settings that cannot be meant.
     """
     if config.backend == "transformers":
+        device, dtype = _placement(config)
         yield load_captioner(
-            config.checkpoint, batch_size=config.batch_size, mode=config.mode, decoding=config.decoding
+            config.checkpoint,
+            batch_size=config.batch_size,
+            mode=config.mode,
+            decoding=config.decoding,
+            device=device,
+            dtype=dtype,
         )
         return
     with ExitStack() as stack:
@@ -61,13 +68,22 @@ def describe_run(config: CaptionConfig, *, mode: ChainMode) -> dict[str, Any]:
         asked = asdict(config.prompting)
         asked |= {"system_sha256": _hash(asked.pop("system")), "texts": _hash(_sample_prompts(config, mode=mode))}
         run |= {f"prompting.{name}": value for name, value in asked.items()}
-    if config.backend == "openai":
+    if config.backend == "transformers":
+        run |= {"dtype": _placement(config)[1]}
+    elif config.backend == "openai":
         run |= {"backend": "openai", "endpoint.body_sha256": _hash(config.endpoint.body)}
-    elif config.backend in ("vllm", "ray"):
+    else:
         from pancap.llm.in_process import vllm_identity
 
         run |= {"backend": "vllm", "vllm_sha256": _hash(vllm_identity("", config.vllm))}
     return run
+
+
+def _placement(config: CaptionConfig) -> "tuple[Literal['cpu', 'cuda'], StorageType]":
+    from pancap.chain.placement import choose_device, choose_dtype
+
+    device = choose_device(config.device)
+    return device, choose_dtype(config.dtype, device=device, checkpoint=config.checkpoint)
 
 
 def _hash(value: Any) -> str:

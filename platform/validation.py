@@ -29,7 +29,14 @@ def _score(checkpoint: Path, out: Path, *, held_out: Path, limit: int) -> Mappin
     from pancap.scoring.files import score_files
 
     caption_folder(
-        CaptionConfig(checkpoint=str(checkpoint), images=str(held_out), out=str(out), limit=limit, overwrite=True)
+        CaptionConfig(
+            checkpoint=str(checkpoint),
+            images=str(held_out),
+            out=str(out),
+            device="cpu",  # a GPU is the training's
+            limit=limit,
+            overwrite=True,
+        )
     )
     report = score_files(out / "captions.json", held_out / "captions.json", ScoreConfig(allow_missing=True))
     return report.metrics()

@@ -88,3 +88,10 @@ def test_drafts_change_no_answer_of_the_shipped_chain_and_save_steps(checkpoint,
         stages.append([result.stages for result in results])
     assert stages[0] == stages[1]
     assert steps[0] < 0.75 * steps[1]
+
+
+def test_the_shipped_chain_captions_in_bfloat16_too(scenes):
+    for result in load_captioner("nano", dtype="bfloat16").caption(scenes[:2]):
+        assert (result.error, result.dropped) == ("", {})
+        assert result.caption.count("[[") >= 2
+        assert all(0 < value < 1 for value in result.confidences)

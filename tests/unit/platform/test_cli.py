@@ -42,6 +42,8 @@ def test_help_lists_every_verb_and_loads_no_heavy_library():
         (("scenes",), "out is required"),
         (("serve", "port=0"), "port must be 1..65535"),
         (("serve", "checkpoint=/nowhere"), "/nowhere"),
+        (("caption", "photos", "checkpoint=nano", "dtype=int4"), "dtype"),
+        (("caption", "photo.png", "checkpoint=nano", "device=cuda"), "set device=cpu"),
         (("score", "nowhere.json", "nowhere.json"), "nowhere.json"),
         (("score", "replay", "--candidate-content", "nowhere.json"), "Missing option"),
         (("score", "captions", "nowhere.json", "nowhere.json", "--out", "no/folder.json"), "no does not exist"),
@@ -54,6 +56,8 @@ def test_help_lists_every_verb_and_loads_no_heavy_library():
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (tmp_path / "photo.png").touch()
     done = pancap(*arguments)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
