@@ -22,6 +22,7 @@ def test_the_bench_times_all_ways_on_the_same_images_and_saves_the_same_state(sc
     assert all(way["images_per_s"] > 0 for way in (peer, again, text, tokens))
     assert peer["tokens_per_image"] == again["tokens_per_image"] > text["tokens_per_image"] > tokens["tokens_per_image"]
     assert text["real_share"] == tokens["real_share"] == 1.0 > peer["real_share"]
+    assert found["throughput"]["plan_us"] > 0
     saving = found["saving"]
     assert len(saving["held_ms"]) == 3 and all(held["low"] > 0 for held in saving["held_ms"].values())
     assert abs(saving["state_bytes"] - saving["peer_bytes"]) < 0.05 * saving["peer_bytes"]
