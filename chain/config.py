@@ -145,9 +145,9 @@ class PromptingConfig:
 class CaptionConfig:
     """One captioning run: images in, captions out."""
 
-    checkpoint: str
-    """Checkpoint folder of a chain; with backends vllm and ray also another model's folder or hub name, with openai the
-    name that the endpoint knows."""
+    model: str
+    """Checkpoint folder of a chain, or a name of a shipped one (`nano`); with backends vllm and ray also another model's
+    folder or hub name, with openai the name that the endpoint knows."""
     images: Any
     """An image file, a folder of images, a Scenes folder, or a list of such."""
     out: str = "captions"

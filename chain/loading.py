@@ -33,7 +33,7 @@ def open_captioner(config: CaptionConfig) -> Iterator[Captioner]:
     if config.backend == "transformers":
         device, dtype = _placement(config)
         yield load_captioner(
-            config.checkpoint,
+            config.model,
             batch_size=config.batch_size,
             mode=config.mode,
             decoding=config.decoding,
@@ -54,7 +54,7 @@ def is_checkpoint(config: CaptionConfig) -> bool:
 
     if config.backend == "openai":
         return False
-    return config.backend == "transformers" or (checkpoint_folder(config.checkpoint) / META_FILE).is_file()
+    return config.backend == "transformers" or (checkpoint_folder(config.model) / META_FILE).is_file()
 
 
 def describe_run(config: CaptionConfig, *, mode: ChainMode) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def describe_run(config: CaptionConfig, *, mode: ChainMode) -> dict[str, Any]:
     Settings that may hold a secret (a token in a request's body, say) are there as a hash.
     """
     decoding = {f"decoding.{name}": value for name, value in asdict(config.decoding).items() if "draft" not in name}
-    run = {"kind": "captions", "checkpoint": _model_identity(config), "mode": mode, **decoding}
+    run = {"kind": "captions", "model": _model_identity(config), "mode": mode, **decoding}
     if not is_checkpoint(config):
         asked = asdict(config.prompting)
         asked |= {"system_sha256": _hash(asked.pop("system")), "texts": _hash(_sample_prompts(config, mode=mode))}
@@ -83,7 +83,7 @@ def _placement(config: CaptionConfig) -> "tuple[Literal['cpu', 'cuda'], StorageT
     from pancap.chain.placement import choose_device, choose_dtype
 
     device = choose_device(config.device)
-    return device, choose_dtype(config.dtype, device=device, checkpoint=config.checkpoint)
+    return device, choose_dtype(config.dtype, device=device, checkpoint=config.model)
 
 
 def _hash(value: Any) -> str:
@@ -111,7 +111,7 @@ def _load_checkpoint(config: CaptionConfig, stack: ExitStack) -> Captioner:
     from pancap.chain.dialects import TrainedDialect
     from pancap.chain.model import checkpoint_folder, read_meta
 
-    folder = checkpoint_folder(config.checkpoint)
+    folder = checkpoint_folder(config.model)
     meta = read_meta(folder)
     dialect = TrainedDialect(
         coordinates=meta.coordinates,
@@ -165,7 +165,7 @@ def _load_other(config: CaptionConfig, stack: ExitStack) -> Captioner:
     if asked != "trained":
         check_prompts(asked, mode)
     dialect = dialect_of(config.prompting, has_rules=config.backend != "openai")
-    backend = _backend(config, model=config.checkpoint, dialect=dialect)
+    backend = _backend(config, model=config.model, dialect=dialect)
     return Captioner(stack.enter_context(closing(backend)), mode=mode)
 
 
@@ -191,9 +191,9 @@ def _model_identity(config: CaptionConfig) -> str:
     from pancap.chain.model import META_FILE, checkpoint_folder
     from pancap.chain.shards import weight_files
 
-    model = checkpoint_folder(config.checkpoint)
+    model = checkpoint_folder(config.model)
     if config.backend == "openai" or not model.exists():
-        return config.checkpoint
+        return config.model
     if is_checkpoint(config):
         digest, files = hashlib.sha256((model / META_FILE).read_bytes()), weight_files(model)
     else:

@@ -132,7 +132,7 @@ def caption(
     track: Track = None,
     as_json: AsJson = False,
 ) -> None:
-    """Caption images with a chain, or any other model: photos out=DIR checkpoint=nano; resumes when run again."""
+    """Caption images with a chain, or any other model: photos out=DIR model=nano; resumes when run again."""
     given = arguments or []
     images = [argument for argument in given if "=" not in argument or os.path.exists(argument)]
     overrides = [*(argument for argument in given if argument not in images), *(["draw=true"] if draw else [])]
@@ -289,7 +289,7 @@ def weights_store(overrides: Overrides = None, config: ConfigFile = None, as_jso
 
 @app.command()
 def serve(overrides: Overrides = None, config: ConfigFile = None) -> None:
-    """Serve a trained chain over HTTP with Ray Serve: checkpoint=nano port=8000."""
+    """Serve a trained chain over HTTP with Ray Serve: model=nano port=8000."""
     run_command("serve", overrides=overrides or [], config=config)
 
 

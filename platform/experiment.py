@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _HASHED = {".json", ".parquet", ".safetensors"}
 # What an experiment decides itself, in a phase and in captioning.
 _OWN_TRAIN = {"data", "seed", "out", "cache", "resume"}
-_OWN_CAPTION = {"checkpoint", "images", "out", "limit", "overwrite"}
+_OWN_CAPTION = {"model", "images", "out", "limit", "overwrite"}
 RESULT_FILE = "experiment.json"
 CHART_FILE = "experiment.png"
 NUM_RESAMPLES = 1000
@@ -191,7 +191,7 @@ def run_experiment(config: ExperimentConfig, *, on_progress: Progress) -> Experi
     reference = Path(config.held_out) / "captions.json"
     if not reference.is_file():
         raise UsageError(f"{reference} does not exist; give a folder of pancap scenes as held_out")
-    load_config(CaptionConfig, config.caption | {"checkpoint": "", "images": ""})
+    load_config(CaptionConfig, config.caption | {"model": "", "images": ""})
     for name in config.variants:  # a typo in the last way shows before the first is trained
         for phase in phases_of(config, name, seed=0):
             load_config(TrainConfig, phase | {"out": ""})
@@ -296,7 +296,7 @@ def _caption(config: ExperimentConfig, *, checkpoint: Path, out: Path, on_progre
     kept = out / "summary.json"
     if not kept.is_file():
         # Anew: the time of an interrupted run is not known.
-        own = {"checkpoint": str(checkpoint), "images": config.held_out, "out": str(out), "overwrite": True}
+        own = {"model": str(checkpoint), "images": config.held_out, "out": str(out), "overwrite": True}
         summary = caption_folder(load_config(CaptionConfig, config.caption | own)[0], on_progress=on_progress)
         kept.write_text(json.dumps(summary.to_dict()) + "\n", encoding="utf-8")
     record: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))

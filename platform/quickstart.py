@@ -99,8 +99,8 @@ class QuickstartSummary:
             "next",
             "  .venv/bin/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db",
             f"      then look at http://127.0.0.1:5000{self.runs_page}",
-            "  .venv/bin/pancap serve checkpoint=nano port=8000                    # keep the endpoint up",
-            f"  .venv/bin/pancap caption checkpoint={self.out}/train/checkpoint images=DIR out=captions",
+            "  .venv/bin/pancap serve model=nano port=8000                         # keep the endpoint up",
+            f"  .venv/bin/pancap caption model={self.out}/train/checkpoint images=DIR out=captions",
         ]
         return "\n".join(lines)
 
@@ -226,7 +226,7 @@ def _caption(road: _Road) -> None:
 
     for name, checkpoint in _models(road).items():
         overrides = [
-            f"checkpoint={checkpoint}",
+            f"model={checkpoint}",
             f"images={road.out / 'held_out'}",
             f"out={_captions(road, name).parent}",
             "overwrite=true",
@@ -273,7 +273,7 @@ def _endpoint(road: _Road) -> dict[str, Any]:
     from pancap.platform.serving.config import ServeConfig
     from pancap.platform.serving.server import free_port, running_endpoint
 
-    settings = ServeConfig(checkpoint=SHIPPED, port=free_port())
+    settings = ServeConfig(model=SHIPPED, port=free_port())
     app = build_app(settings, load=load_captioner)
     picture = sorted((road.out / "held_out" / "images").iterdir())[0]
     with running_endpoint(settings, app, api_key=None) as url:

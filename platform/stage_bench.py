@@ -27,7 +27,7 @@ class StageBenchConfig:
 
     held_out: str
     """Scenes folder that nothing was trained on: images/ and scenes.parquet."""
-    checkpoint: str = "nano"
+    model: str = "nano"
     """Checkpoint folder, or `nano` for the shipped chain."""
     limit: int = 200
     """Use only the first scenes."""
@@ -51,16 +51,16 @@ class StageBench:
 
     Args:
         reports: by the stages that answered the truth, from none to all but the last.
-        checkpoint: of the model.
+        model: folder or name.
     """
 
     reports: "Mapping[tuple[StageName, ...], ScoreReport]"
-    checkpoint: str
+    model: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
-            "checkpoint": self.checkpoint,
+            "model": self.model,
             "num_images": self._first.n,
             "judge": self._first.judge,
             "rows": [
@@ -88,7 +88,7 @@ class StageBench:
             gain = "" if before is None else f"{report.overall - before:>+8.1f}"
             lines.append(f"{' '.join(stages) or 'none':<20}{cells}{report.overall:>10.1f}{gain}")
             before = report.overall
-        lines.append(f"{self._first.n} scenes, {self.checkpoint}; judge {self._first.judge}")
+        lines.append(f"{self._first.n} scenes, {self.model}; judge {self._first.judge}")
         return "\n".join(lines)
 
     @property
@@ -115,7 +115,7 @@ def bench_stages(config: StageBenchConfig, *, on_progress: Progress | None = Non
     from pancap.scoring.score import score_captions
 
     scenes = read_training_images(Path(config.held_out) / SCENES_TABLE, limit=config.limit)
-    chain = load_captioner(checkpoint_folder(config.checkpoint), batch_size=config.batch_size, decoding=config.decoding)
+    chain = load_captioner(checkpoint_folder(config.model), batch_size=config.batch_size, decoding=config.decoding)
     stages = STAGES_OF_MODE[chain.mode]
     if len(stages) < 2:
         raise UsageError(f"expected a model of several stages, got mode {chain.mode}; give the checkpoint of a chain")
@@ -137,4 +137,4 @@ def bench_stages(config: StageBenchConfig, *, on_progress: Progress | None = Non
             if on_progress:
                 on_progress(f"captions, true {' '.join(given) or 'none'}", len(captions), len(scenes))
         reports[given] = score_captions(captions, references, on_progress=on_progress)
-    return StageBench(reports=reports, checkpoint=config.checkpoint)
+    return StageBench(reports=reports, model=config.model)

@@ -30,7 +30,7 @@ def _score(checkpoint: Path, out: Path, *, held_out: Path, limit: int) -> Mappin
 
     caption_folder(
         CaptionConfig(
-            checkpoint=str(checkpoint),
+            model=str(checkpoint),
             images=str(held_out),
             out=str(out),
             device="cpu",  # a GPU is the training's

@@ -18,12 +18,12 @@ def run(*, overrides: Sequence[str], config: str | None) -> None:
 
     api_key = api_key_from_environment()
     check_address(settings, api_key=api_key)
-    load_captioner(settings.checkpoint)  # a missing checkpoint is refused here, not in a replica
+    load_captioner(settings.model)  # a missing checkpoint is refused here, not in a replica
     with (
         ray_session(num_cpus=1),
         running_endpoint(settings, build_app(settings, load=load_captioner, api_key=api_key), api_key=api_key) as url,
     ):
-        print(f"serving {settings.checkpoint} at {url}")
+        print(f"serving {settings.model} at {url}")
         print(f"  try it:  curl -F image=@photo.jpg {url}/v1/caption")
         print(f"  API:     {url}/docs        stop: Ctrl-C", flush=True)
         stop = signal.sigwait({signal.SIGINT, signal.SIGTERM})

@@ -61,8 +61,8 @@ class _ChainReplica:
     def __init__(self, config: ServeConfig, load: Callable[[str], Any]) -> None:
         from ray import serve
 
-        self._checkpoint = config.checkpoint
-        self._captioner = load(config.checkpoint)
+        self._model = config.model
+        self._captioner = load(config.model)
         self._batched = serve.batch(
             self._caption_batch, max_batch_size=config.max_batch_size, batch_wait_timeout_s=config.batch_wait_s
         )
@@ -75,7 +75,7 @@ class _ChainReplica:
         """Which model answers."""
         captioner = self._captioner
         return {
-            "checkpoint": self._checkpoint,
+            "checkpoint": self._model,
             "mode": captioner.mode,
             "coordinates": captioner.backend.coordinates,
         }

@@ -9,7 +9,7 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 class ServeConfig:
     """What `pancap serve` serves and how; the API key comes from the environment (PANCAP_API_KEY) alone."""
 
-    checkpoint: str = "nano"
+    model: str = "nano"
     """Folder of a trained chain, or the name of a shipped one."""
     host: str = "127.0.0.1"
     """Address to bind; any other than loopback needs an API key."""

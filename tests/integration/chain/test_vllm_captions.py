@@ -67,7 +67,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def vllm():
-    config = CaptionConfig(checkpoint="nano", images="", backend="vllm", vllm=VLLM, decoding=LIMITS)
+    config = CaptionConfig(model="nano", images="", backend="vllm", vllm=VLLM, decoding=LIMITS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")

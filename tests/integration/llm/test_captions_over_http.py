@@ -39,7 +39,7 @@ def images(tmp_path):
 @pytest.fixture
 def config(images, chat_server, tmp_path):
     return CaptionConfig(
-        checkpoint="some-vlm",
+        model="some-vlm",
         images=str(images),
         out=str(tmp_path / "out"),
         backend="openai",

@@ -36,7 +36,7 @@ def full_cluster():
         (("scenes", "out=scenes", "num=2", "--track", "none"), 4),
         (("engine", "run", "source=pictures", "out=engine", "start_timeout_s=2", "--track", "none"), 4),
         (("train", "chain", "data=nothing.parquet", "out=train", "num_workers=2", "--track", "none"), 2),
-        (("serve", "checkpoint=nano", f"port={free_port()}"), 4),
+        (("serve", "model=nano", f"port={free_port()}"), 4),
     ],
 )
 def test_no_free_cpu_is_one_sentence_after_a_wait(full_cluster, arguments, code, tmp_path):

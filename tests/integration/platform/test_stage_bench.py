@@ -21,4 +21,4 @@ def test_every_row_gives_one_true_stage_more(scenes):
 
 def test_a_model_of_one_stage_has_none_to_give(scenes):
     with pytest.raises(UsageError, match="a model of several stages"):
-        bench_stages(StageBenchConfig(held_out=str(scenes[1]), checkpoint="nano_one_stage"))
+        bench_stages(StageBenchConfig(held_out=str(scenes[1]), model="nano_one_stage"))

@@ -30,7 +30,7 @@ def test_a_preset_is_taken_as_it_is(name):
     if config.backend == "transformers":
         return
     backend = "endpoint" if config.backend == "openai" else config.backend
-    GeneratorConfig(backend=backend, model=config.checkpoint, endpoint=config.endpoint, vllm=config.vllm).check()
+    GeneratorConfig(backend=backend, model=config.model, endpoint=config.endpoint, vllm=config.vllm).check()
     if config.prompting.prompts != "trained":
         check_prompts(config.prompting.prompts, config.mode)
     longest = max(config.decoding.max_new_tokens(stage) for stage in ("loc", "tag", "disc", "cap"))
@@ -58,7 +58,7 @@ def test_the_baselines_that_a_preset_names_can_be_had(name, overrides):
 )
 def test_settings_that_cannot_be_meant_are_refused(overrides, says):
     with pytest.raises(UsageError, match=says):
-        load_config(CaptionConfig, None, ["checkpoint=m", "images=photos", *overrides])
+        load_config(CaptionConfig, None, ["model=m", "images=photos", *overrides])
 
 
 def test_prompts_refuse_a_mode_that_they_do_not_ask_for():

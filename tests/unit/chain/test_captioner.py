@@ -171,7 +171,7 @@ def images_dir(tmp_path, pictures):
 def test_a_folder_is_captioned_and_the_bad_image_reported(checkpoint_dir, images_dir, tmp_path):
     """R21."""
     config = CaptionConfig(
-        checkpoint=str(checkpoint_dir), images=str(images_dir.parent), out=str(tmp_path / "out"), decoding=SHORT
+        model=str(checkpoint_dir), images=str(images_dir.parent), out=str(tmp_path / "out"), decoding=SHORT
     )
     progress = []
     summary = caption_folder(config, on_progress=lambda *step: progress.append(step))
@@ -190,7 +190,7 @@ def test_a_folder_is_captioned_and_the_bad_image_reported(checkpoint_dir, images
 
 def test_a_killed_run_goes_on_and_gives_what_an_undisturbed_one_gives(checkpoint_dir, images_dir, tmp_path):
     """R1."""
-    settings = {"checkpoint": str(checkpoint_dir), "images": str(images_dir), "decoding": SHORT, "batch_size": 2}
+    settings = {"model": str(checkpoint_dir), "images": str(images_dir), "decoding": SHORT, "batch_size": 2}
     whole = CaptionConfig(**settings, out=str(tmp_path / "whole"))
     caption_folder(whole)
     cut = CaptionConfig(**settings, out=str(tmp_path / "cut"))
@@ -212,7 +212,7 @@ def test_a_name_that_is_no_utf8_costs_no_run(checkpoint_dir, images_dir, tmp_pat
     os.rename(images_dir / "0.png", os.fsencode(images_dir / "0") + b"\xff.png")
     os.rename(images_dir / "page.jpg", os.fsencode(images_dir / "page") + b"\xff.jpg")
     out = tmp_path / "out"
-    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(out), decoding=SHORT)
+    config = CaptionConfig(model=str(checkpoint_dir), images=str(images_dir), out=str(out), decoding=SHORT)
     first, again = caption_folder(config), caption_folder(config)
     assert (first.num_images, again.num_resumed) == (5, 5)
     for name in ("captions.json", "captions.jsonl", "errors.jsonl"):
@@ -224,7 +224,7 @@ def test_a_name_that_is_no_utf8_costs_no_run(checkpoint_dir, images_dir, tmp_pat
 def test_captions_of_other_settings_are_not_mixed_in(checkpoint_dir, images_dir, tmp_path):
     """R2."""
     config = CaptionConfig(
-        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT, limit=1
+        model=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT, limit=1
     )
     caption_folder(config)
     other = replace(config, decoding=replace(SHORT, max_new_tokens_cap=7))
@@ -234,9 +234,7 @@ def test_captions_of_other_settings_are_not_mixed_in(checkpoint_dir, images_dir,
 
 
 def test_an_image_that_changed_is_captioned_again(checkpoint_dir, images_dir, tmp_path):
-    config = CaptionConfig(
-        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT
-    )
+    config = CaptionConfig(model=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT)
     caption_folder(config)
     (images_dir / "0.png").write_bytes((images_dir / "1.png").read_bytes())
     assert caption_folder(config).num_resumed == 4
@@ -248,9 +246,7 @@ def test_an_image_that_changed_is_captioned_again(checkpoint_dir, images_dir, tm
 def test_pictures_show_the_boxes_where_asked_for(checkpoint_dir, images_dir, tmp_path):
     from PIL import Image
 
-    config = CaptionConfig(
-        checkpoint=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT
-    )
+    config = CaptionConfig(model=str(checkpoint_dir), images=str(images_dir), out=str(tmp_path / "out"), decoding=SHORT)
     caption_folder(config)
     assert caption_folder(replace(config, draw=True)).num_resumed == 5
     drawn = sorted((tmp_path / "out" / "overlays").rglob("*.png"))
@@ -267,7 +263,7 @@ def test_a_folder_of_scenes_is_not_taken_for_captions(checkpoint_dir, images_dir
     folder = images_dir.parent
     (folder / "run.json").write_text('{"kind": "scenes"}')
     (folder / "captions.json").write_text("[]")
-    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(folder), out=str(folder), overwrite=True)
+    config = CaptionConfig(model=str(checkpoint_dir), images=str(folder), out=str(folder), overwrite=True)
     with pytest.raises(UsageError, match="holds scenes, not captions; give another out=FOLDER"):
         caption_folder(config)
     assert (folder / "captions.json").read_text() == "[]"
@@ -300,7 +296,7 @@ def test_a_source_without_images_is_refused_in_one_sentence(case, checkpoint_dir
         folder.mkdir()
     if case == "unreadable":
         (folder / "page.jpg").write_text("<html>")
-    config = CaptionConfig(checkpoint=str(checkpoint_dir), images=str(folder), out=str(tmp_path / "out"))
+    config = CaptionConfig(model=str(checkpoint_dir), images=str(folder), out=str(tmp_path / "out"))
     with pytest.raises(UsageError) as caught:
         caption_folder(config)
     assert "\n" not in str(caught.value)
@@ -308,7 +304,7 @@ def test_a_source_without_images_is_refused_in_one_sentence(case, checkpoint_dir
 
 def test_a_missing_checkpoint_is_refused_in_one_sentence(images_dir, tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
-        caption_folder(CaptionConfig(checkpoint=str(tmp_path / "none"), images=str(images_dir)))
+        caption_folder(CaptionConfig(model=str(tmp_path / "none"), images=str(images_dir)))
 
 
 def test_the_checkpoint_s_own_mode_is_the_default(checkpoint_dir):

@@ -42,8 +42,8 @@ def checkpoint_dir(token_checkpoint, tmp_path):
     return save_checkpoint(model, tokenizer=tokenizer, directory=tmp_path / "checkpoint", meta=meta)
 
 
-def config(backend="vllm", checkpoint="some/model", **changes):
-    return CaptionConfig(checkpoint=checkpoint, images="photos", backend=backend, **changes)
+def config(backend="vllm", model="some/model", **changes):
+    return CaptionConfig(model=model, images="photos", backend=backend, **changes)
 
 
 @pytest.mark.parametrize("backend", ["vllm", "ray"])
@@ -52,7 +52,7 @@ def test_a_chain_s_checkpoint_is_written_for_vllm_while_the_run_lasts(
 ):
     """It lay in the driver's temporary folder, where no other node of a Ray cluster finds it; now it is in `out`."""
     monkeypatch.chdir(tmp_path)
-    with open_captioner(config(backend, checkpoint=str(checkpoint_dir), out="out")) as captioner:
+    with open_captioner(config(backend, model=str(checkpoint_dir), out="out")) as captioner:
         (generator_config,) = asked_for
         folder = Path(generator_config.model)
         assert folder.parent == tmp_path / "out"
@@ -70,7 +70,7 @@ def test_a_checkpoint_in_vllm_s_layout_is_taken_as_it_is(checkpoint_dir, asked_f
 
     (file,) = weight_files(checkpoint_dir)
     save_file({name.removeprefix("model."): value for name, value in load_file(file).items()}, file)
-    with open_captioner(config(checkpoint=str(checkpoint_dir))):
+    with open_captioner(config(model=str(checkpoint_dir))):
         assert asked_for[0].model == str(checkpoint_dir)
     assert checkpoint_dir.exists()
 
@@ -121,7 +121,7 @@ def test_what_makes_a_caption_decides_whether_a_run_may_go_on():
     moved = replace(endpoint, base_url="http://elsewhere:1/v1", concurrency=3)
     assert describe_run(replace(first, endpoint=moved), mode="one_stage") == run
     for other in (
-        replace(first, checkpoint="another"),
+        replace(first, model="another"),
         replace(first, backend="vllm"),
         replace(first, prompting=replace(first.prompting, prompts="B")),
         replace(first, prompting=replace(first.prompting, max_pixels=9)),
@@ -169,8 +169,8 @@ def test_other_prompt_texts_are_another_run(text, other, prompts, boxes, monkeyp
 
 
 def test_an_endpoint_s_model_is_no_checkpoint_even_if_one_has_its_name():
-    assert loading.is_checkpoint(config("openai", checkpoint="nano")) is False
-    assert describe_run(config("openai", checkpoint="nano"), mode="chain")["checkpoint"] == "nano"
+    assert loading.is_checkpoint(config("openai", model="nano")) is False
+    assert describe_run(config("openai", model="nano"), mode="chain")["model"] == "nano"
 
 
 def test_another_model_s_folder_counts_by_what_is_in_it(tmp_path):
@@ -181,10 +181,10 @@ def test_another_model_s_folder_counts_by_what_is_in_it(tmp_path):
     seen = []
     for name, content in (("config.json", "{}"), ("a.safetensors", "1"), ("a.safetensors", "2"), ("a.gguf", "1")):
         (folder / name).write_text(content)
-        seen.append(describe_run(config(checkpoint=str(folder)), mode="chain"))
+        seen.append(describe_run(config(model=str(folder)), mode="chain"))
     (folder / "README.md").write_text("a good model")
-    assert describe_run(config("ray", checkpoint=str(folder.rename(tmp_path / "moved"))), mode="chain") == seen[-1]
-    assert len({run["checkpoint"] for run in seen}) == 4
+    assert describe_run(config("ray", model=str(folder.rename(tmp_path / "moved"))), mode="chain") == seen[-1]
+    assert len({run["model"] for run in seen}) == 4
     weights = (tmp_path / "moved" / "a.gguf").rename(tmp_path / "a.gguf")
-    assert describe_run(config(checkpoint=str(weights)), mode="chain")["checkpoint"] != str(weights)
-    assert describe_run(config(checkpoint="hub/model"), mode="chain")["checkpoint"] == "hub/model"
+    assert describe_run(config(model=str(weights)), mode="chain")["model"] != str(weights)
+    assert describe_run(config(model="hub/model"), mode="chain")["model"] == "hub/model"

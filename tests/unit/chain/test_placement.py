@@ -58,7 +58,7 @@ def test_weights_that_no_model_runs_in_are_refused(folder):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_a_model_in_half_precision_writes_good_boxes_on_the_cpu(folder, pictures, begins_boxes, dtype):
-    config = CaptionConfig(checkpoint=str(folder), images="photos", device="cpu", dtype=dtype)
+    config = CaptionConfig(model=str(folder), images="photos", device="cpu", dtype=dtype)
     with open_captioner(config) as captioner, begins_boxes(captioner.backend.checkpoint):
         assert str(captioner.backend.checkpoint.model.dtype) == f"torch.{dtype}"
         (result,) = captioner.caption(pictures[:1])
@@ -68,7 +68,7 @@ def test_a_model_in_half_precision_writes_good_boxes_on_the_cpu(folder, pictures
 
 def test_another_number_format_is_another_run_another_device_is_not(folder, monkeypatch):
     """Captions of two formats differ here and there; folders of results must not mix them."""
-    config = CaptionConfig(checkpoint=str(folder), images="photos")
+    config = CaptionConfig(model=str(folder), images="photos")
     run = describe_run(config, mode="chain")
     assert run["dtype"] == "float32"
     assert describe_run(replace(config, dtype="bfloat16"), mode="chain") == {**run, "dtype": "bfloat16"}
@@ -80,4 +80,4 @@ def test_device_and_dtype_are_refused_where_they_have_no_effect():
     with pytest.raises(
         ValueError, match=r"for backend=transformers, got .*dtype=bfloat16 with backend=vllm; .*vllm\.dtype"
     ):
-        CaptionConfig(checkpoint="nano", images="photos", backend="vllm", dtype="bfloat16")
+        CaptionConfig(model="nano", images="photos", backend="vllm", dtype="bfloat16")

@@ -41,9 +41,9 @@ def test_help_lists_every_verb_and_loads_no_heavy_library():
         (("scenes", "num"), "key=value"),
         (("scenes",), "out is required"),
         (("serve", "port=0"), "port must be 1..65535"),
-        (("serve", "checkpoint=/nowhere"), "/nowhere"),
-        (("caption", "photos", "checkpoint=nano", "dtype=int4"), "dtype"),
-        (("caption", "photo.png", "checkpoint=nano", "device=cuda"), "set device=cpu"),
+        (("serve", "model=/nowhere"), "/nowhere"),
+        (("caption", "photos", "model=nano", "dtype=int4"), "dtype"),
+        (("caption", "photo.png", "model=nano", "device=cuda"), "set device=cpu"),
         (("score", "nowhere.json", "nowhere.json"), "nowhere.json"),
         (("score", "replay", "--candidate-content", "nowhere.json"), "Missing option"),
         (("score", "captions", "nowhere.json", "nowhere.json", "--out", "no/folder.json"), "no does not exist"),
@@ -177,8 +177,8 @@ def captioned(monkeypatch):
 
 def test_images_are_named_with_or_without_their_key(captioned):
     """`pancap caption photos more out=x` is `pancap caption images=[photos,more] out=x`."""
-    assert captioned("it's a.png", "more", "checkpoint=nano").images == ["it's a.png", "more"]
-    assert captioned("images=photos", "checkpoint=nano").images == "photos"
+    assert captioned("it's a.png", "more", "model=nano").images == ["it's a.png", "more"]
+    assert captioned("images=photos", "model=nano").images == "photos"
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ def test_images_are_named_with_or_without_their_key(captioned):
 def test_the_name_of_an_image_is_never_read_as_a_setting(captioned, monkeypatch, name):
     """An emoji was a traceback, and an interpolation put the variable's value into the error that was printed."""
     monkeypatch.setenv("PANCAP_TEST_SECRET", "canary")
-    assert captioned(name, "checkpoint=nano").images == [name]
+    assert captioned(name, "model=nano").images == [name]
 
 
 def test_a_path_with_an_equals_sign_is_a_path_where_it_exists(captioned, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "w=3.png").touch()
-    found = captioned("w=3.png", "checkpoint=nano", "prompting.system=" + 300 * "long ")
+    found = captioned("w=3.png", "model=nano", "prompting.system=" + 300 * "long ")
     assert (found.images, len(found.prompting.system)) == (["w=3.png"], 1499)
