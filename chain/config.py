@@ -146,8 +146,8 @@ class CaptionConfig:
     """One captioning run: images in, captions out."""
 
     model: str
-    """Checkpoint folder of a chain, or a name of a shipped one (`nano`); with backends vllm and ray also another model's
-    folder or hub name, with openai the name that the endpoint knows."""
+    """Checkpoint folder of a chain, or the name of a shipped one (`nano`); with backends vllm and ray also another
+    model's folder or hub name, with openai the name that the endpoint knows."""
     images: Any
     """An image file, a folder of images, a Scenes folder, or a list of such."""
     out: str = "captions"
