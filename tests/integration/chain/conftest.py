@@ -1,6 +1,23 @@
-"""Scenes to train on."""
+"""Scenes to train on, and what vLLM needs on a CPU."""
 
 import pytest
+
+from pancap.llm.config import VllmConfig
+
+
+@pytest.fixture(scope="module")
+def vllm_on_cpu():
+    """Settings of a small engine in its own process, and the variables that it reads."""
+    engine = {
+        "enforce_eager": True,
+        "max_num_seqs": 8,
+        "block_size": 32,  # the smallest on a CPU
+        "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        yield VllmConfig(dtype="float32", max_model_len=2048, max_in_flight=3, engine=engine)
 
 
 @pytest.fixture(scope="module")
