@@ -238,11 +238,11 @@ def load_checkpoint(directory: str | Path, *, dtype: StorageType = "float32") ->
 
 
 def _load(folder: Path, *, dtype: StorageType) -> Checkpoint:
+    meta = read_meta(folder)  # before imports that take seconds: a wrong path is told at once
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-    meta = read_meta(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
