@@ -43,6 +43,7 @@ def ray_session(address: str | None = None, *, num_cpus: float = 0) -> Iterator[
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
+                address="local",  # Ray would take a cluster that `ray start` left running here, and refuse num_cpus
                 num_cpus=max(os.cpu_count() or 1, MIN_LOGICAL_CPUS),
                 include_dashboard=False,
                 log_to_driver=False,

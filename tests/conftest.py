@@ -1,5 +1,6 @@
 """Marks every test by its folder, and finds the data that stays outside the repository."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # no test writes to somebody's server
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -18,6 +20,12 @@ def pytest_collection_modifyitems(items):
         folder = item.path.relative_to(root).parts[0]
         if folder in {"unit", "property", "integration", "e2e"}:
             item.add_marker(getattr(pytest.mark, folder))
+
+
+@pytest.fixture(autouse=True)
+def no_tracking_server(monkeypatch):
+    """What MLflow wrote into the environment in one test is not for the commands that the next one starts."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture(scope="session")

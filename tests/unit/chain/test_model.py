@@ -70,8 +70,8 @@ def test_neighbouring_coordinates_start_alike(token_checkpoint):
     weight = build_model(ModelConfig(), tokenizer=tokenizer, seed=1).get_input_embeddings().weight.detach()
     rows = weight[list(token_ids(tokenizer).coordinates)]
     near, far = (torch.cosine_similarity(rows[100:800], rows[100 + step : 800 + step]).mean() for step in (1, 200))
-    assert near > 0.8
-    assert near > far + 0.2
+    assert near > 0.7 and near > far + 0.2
+    assert near < 0.9, "and can be told apart, or they are learned to be copied much later (docs/LOG.md)"
 
 
 def test_the_seed_decides_the_weights(token_checkpoint):
