@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import torch
 
 # V ids of the vocabulary.
-
 MIN_REPEATED_TOKENS = 12
 MIN_COPIES = 3
 CHECK_EVERY = 8
