@@ -61,8 +61,10 @@ def start_ray(config: TrainConfig) -> None:
     import ray
 
     if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS", "local")  # Ray would take any cluster that was left running here
         cpus = max(os.cpu_count() or 1, config.num_workers + 1)
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        own = {"num_cpus": cpus, "include_dashboard": False} if address == "local" else {}
+        ray.init(address, **own, log_to_driver=False, logging_level=logging.ERROR)
     least, name = (config.min_workers, "min") if config.min_workers else (config.num_workers, "num")
     for kind in ("CPU", "GPU") if config.device == "cuda" else ("CPU",):
         available = int(ray.cluster_resources().get(kind, 0))

@@ -44,24 +44,6 @@ class TreeLayout:
             for length in tree.num_branch
         }
 
-    def dense_mask(self) -> "torch.Tensor":
-        """The same rule as one boolean (T, T) matrix: for tests, and for attention kernels that want it."""
-        import torch
-
-        total = sum(self.lengths)
-        mask = torch.zeros(total, total, dtype=torch.bool)
-        start = 0
-        for tree in self.trees:
-            prefix = slice(start, start + tree.num_prefix)
-            mask[prefix, prefix] = torch.ones(tree.num_prefix, tree.num_prefix, dtype=torch.bool).tril()
-            start = prefix.stop
-            for length in tree.num_branch:
-                branch = slice(start, start + length)
-                mask[branch, prefix] = True
-                mask[branch, branch] = torch.ones(length, length, dtype=torch.bool).tril()
-                start = branch.stop
-        return mask
-
 
 def branch_mask(num_prefix: int, num_branch: int) -> "torch.Tensor":
     """(branch, prefix + branch) additive float32 mask: 0 where a branch token may look, -inf elsewhere."""

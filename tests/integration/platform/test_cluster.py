@@ -1,8 +1,13 @@
 """Commands on a Ray cluster that somebody else has filled."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +62,41 @@ def test_no_free_cpu_is_one_sentence_after_a_wait(full_cluster, arguments, code,
     last = done.stderr.strip().splitlines()[-1]
     assert "CPU" in last
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def left_running():
+    """The environment in which a cluster of `ray start` can be found, though no variable names it."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # short: Ray's sockets lie in it
+    environment = {**os.environ, "RAY_TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"}
+    started = subprocess.Popen(
+        [
+            *(Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--num-cpus=1"),
+            *("--include-dashboard=false", "--node-ip-address=127.0.0.1", f"--port={free_port()}"),
+        ],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (found := list(folder.glob("**/ray_current_cluster"))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    yield environment
+    os.killpg(started.pid, signal.SIGTERM)
+    started.wait(60)
+    shutil.rmtree(folder)
+    assert found, "ray start left no trace by which it could be found"
+
+
+def test_a_cluster_that_was_left_running_is_not_taken(left_running, tmp_path):
+    """Ray by itself would join it, and refuse the CPUs that the command asks for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pancap.platform.cli", "scenes", "out=scenes", "num=2", "--track", "none"],
+        env=left_running,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr

@@ -137,6 +137,23 @@ def test_images_of_one_batch_do_not_see_each_other(tiny):
     torch.testing.assert_close(hidden[2], hidden[1], rtol=0, atol=0)
 
 
+def dense_mask(layout):
+    """The rule of the tree as one boolean (T, T) matrix."""
+    total = sum(layout.lengths)
+    mask = torch.zeros(total, total, dtype=torch.bool)
+    start = 0
+    for tree in layout.trees:
+        prefix = slice(start, start + tree.num_prefix)
+        mask[prefix, prefix] = torch.ones(tree.num_prefix, tree.num_prefix, dtype=torch.bool).tril()
+        start = prefix.stop
+        for length in tree.num_branch:
+            branch = slice(start, start + length)
+            mask[branch, prefix] = True
+            mask[branch, branch] = torch.ones(length, length, dtype=torch.bool).tril()
+            start = branch.stop
+    return mask
+
+
 def test_tree_attention_equals_dense_attention_with_the_layouts_mask():
     layout = TreeLayout((Tree(5, (3, 1)), Tree(2, (4,)), Tree(3, ())))
     total = sum(layout.lengths)
@@ -144,7 +161,7 @@ def test_tree_attention_equals_dense_attention_with_the_layouts_mask():
     query, key, value = (torch.randn(1, 2, total, 8, generator=generator) for _ in range(3))
     found, _ = tree_attention(torch.nn.Identity(), query, key, value, None, layout=layout, scaling=0.3)
     expected = torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=layout.dense_mask(), scale=0.3
+        query, key, value, attn_mask=dense_mask(layout), scale=0.3
     ).transpose(1, 2)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
