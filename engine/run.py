@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -226,13 +227,15 @@ def _stopping_well(config: EngineConfig) -> Iterator[None]:
 
 @contextmanager
 def _ray_cluster() -> Iterator[None]:
-    """The caller's cluster, or a quiet local one for the length of the run."""
+    """The caller's cluster, that of RAY_ADDRESS, or a quiet local one for the length of the run."""
     import ray
 
     if ray.is_initialized():
         yield
         return
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    address = os.environ.get("RAY_ADDRESS", "local")  # Ray would take any cluster that was left running here
+    own = {"include_dashboard": False} if address == "local" else {}
+    ray.init(address, **own, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:

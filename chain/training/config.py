@@ -266,6 +266,10 @@ class LanguageTrainConfig:
     """Of the lists."""
     log_every: int = 20
     """Steps between two lines of metrics.jsonl."""
+    checkpoint_every: int = 100
+    """Steps between two states."""
+    resume: bool = False
+    """Go on from the last state in OUT, if there is one, instead of starting anew."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot train."""
@@ -276,6 +280,7 @@ class LanguageTrainConfig:
             ("max_instances", 2),
             ("num_threads", 1),
             ("log_every", 1),
+            ("checkpoint_every", 1),
         ):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be >= {lowest}, got {getattr(self, name)}; set a larger number")
@@ -326,10 +331,14 @@ class VisionTrainConfig:
     """Of the weights and the order of images."""
     log_every: int = 20
     """Steps between two lines of metrics.jsonl."""
+    checkpoint_every: int = 100
+    """Steps between two states."""
+    resume: bool = False
+    """Go on from the last state in OUT, if there is one, instead of starting anew."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot train."""
-        for name in ("steps", "batch_size", "num_threads", "max_tags", "log_every"):
+        for name in ("steps", "batch_size", "num_threads", "max_tags", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}; set a positive number")
         if not self.lr > 0:

@@ -58,6 +58,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def trim_metrics(path: Path, *, step: int) -> None:
+    """Drops the lines after a step: they will be written again."""
+    if path.is_file():
+        lines = [line for line in read_metrics(path) if line["step"] <= step]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
 def replace_folder(folder: Path, *, by: Path) -> None:
     """Puts a whole folder in another one's place by renaming: no time at which it is there in part."""
     old = folder.with_name(f".old_{folder.name}")

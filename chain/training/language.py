@@ -8,9 +8,7 @@ from the list of their instances, so that there is nothing but the prompt to kno
 """
 
 import itertools
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -24,7 +22,7 @@ from pancap.chain.stages import build_answer, build_prompt
 from pancap.chain.tokenizer import encode_answer, encode_prompt, token_ids
 from pancap.chain.training.config import LanguageTrainConfig
 from pancap.chain.training.pixels import Progress
-from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.training.pretraining import Metrics, pretrain
 from pancap.chain.training.start import starting_checkpoint
 from pancap.chain.tuples import TrainingImage, order_instances
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     import torch
 
 # B texts of a batch, L tokens of the longest, M tokens that are to be written, H width.
-Metrics = Callable[[int, dict[str, float]], None]
 IGNORED = -100
 
 
@@ -42,12 +39,14 @@ class LanguageSummary:
 
     Args:
         checkpoint: folder of the model.
-        steps, texts, seconds: amount of work.
+        steps, texts, seconds: amount of work, of all attempts together.
+        resumed_from: step that this attempt went on from; 0 for a new run.
         coordinates, words: share of the last texts' coordinates and of their other tokens that were right.
     """
 
     checkpoint: str
     steps: int
+    resumed_from: int
     texts: int
     seconds: float
     coordinates: float
@@ -81,7 +80,7 @@ def train_language(
         on_metrics: called with (step, figures).
 
     Raises:
-        UsageError: no such dataset, checkpoint or tower.
+        UsageError: no such dataset, checkpoint or tower, or a run to resume was started with other settings.
     """
     import torch
 
@@ -93,16 +92,22 @@ def train_language(
     batches = _batches(images, checkpoint=checkpoint, config=config)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.jsonl").unlink(missing_ok=True)
     if config_text:
         (out / "config.yaml").write_text(config_text)
-    started = time.monotonic()
-    steps, texts, figures = _fit(
-        checkpoint, batches, config=config, out=out, on_progress=on_progress, on_metrics=on_metrics
+    model = checkpoint.model.train()
+    weights = model.model.language_model.parameters()
+    done = pretrain(
+        model,
+        torch.optim.AdamW(weights, lr=config.lr, weight_decay=0.0, betas=(0.9, 0.98), fused=True),
+        batches=batches,
+        loss=lambda batch: _loss(checkpoint, *batch),
+        config=config,
+        what="texts",
+        on_progress=on_progress,
+        on_metrics=on_metrics,
     )
-    seconds = time.monotonic() - started
     started_from = config.init or config.vision or "random weights"
-    facts = {"data": config.data, "steps": steps, "seed": config.seed, "started_from": started_from}
+    facts = {"data": config.data, "steps": done.steps, "seed": config.seed, "started_from": started_from}
     save_checkpoint(
         checkpoint.model.eval(),
         tokenizer=checkpoint.tokenizer,
@@ -111,56 +116,13 @@ def train_language(
     )
     return LanguageSummary(
         checkpoint=str(out / "checkpoint"),
-        steps=steps,
-        texts=texts,
-        seconds=seconds,
-        coordinates=figures["coordinates"],
-        words=figures["words"],
+        steps=done.steps,
+        resumed_from=done.resumed_from,
+        texts=sum(_num_texts(step, config=config, num_images=len(images)) for step in range(done.steps)),
+        seconds=done.seconds,
+        coordinates=done.figures["coordinates"],
+        words=done.figures["words"],
     )
-
-
-def _fit(
-    checkpoint: Checkpoint,
-    batches: "Iterator[tuple[torch.Tensor, torch.Tensor]]",
-    *,
-    config: LanguageTrainConfig,
-    out: Path,
-    on_progress: Progress | None,
-    on_metrics: Metrics | None,
-) -> tuple[int, int, dict[str, float]]:
-    """Trains until the steps or the time are over; the steps and texts done, and the last figures that were logged."""
-    import torch
-
-    weights = list(checkpoint.model.train().model.language_model.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=config.lr, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
-    started = time.monotonic()
-    window: list[dict[str, float]] = []
-    texts = 0
-    for step in range(1, config.steps + 1):
-        elapsed = time.monotonic() - started
-        progress = progress_of_run(step, steps=config.steps, elapsed_s=elapsed, time_limit_s=config.time_limit_s)
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * cosine_with_warmup(progress, warmup=config.warmup)
-        ids_BL, targets_BL = next(batches)
-        texts += len(ids_BL)
-        loss, parts = _loss(checkpoint, ids_BL, targets_BL)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        window.append(parts)
-        if on_progress:
-            on_progress("texts", step, config.steps)
-        if step % config.log_every == 0 or progress >= 1.0:
-            figures = {name: sum(item[name] for item in window) / len(window) for name in parts}
-            window.clear()
-            with (out / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step, **figures}) + "\n")
-            if on_metrics:
-                on_metrics(step, figures)
-        if progress >= 1.0:
-            break
-    return step, texts, figures
 
 
 def make_list(instances: Sequence[Instance], *, codec: BoxCodec, rng: Random) -> tuple[str, str]:
@@ -195,13 +157,12 @@ def _batches(
     rng, layout, coordinates = Random(config.seed), checkpoint.meta.layout, checkpoint.meta.coordinates
     pool = [item for image in images for item in image.instances]
     codec = BoxCodec(coordinates=coordinates)
-    first_caption = round(config.lists_alone * config.steps)
     for step in itertools.count():
-        if step >= first_caption and step % 2:
-            chosen = rng.sample(images, min(config.captions, len(images)))
-            texts = [make_caption(image, coordinates=coordinates) for image in chosen]
+        num_texts = _num_texts(step, config=config, num_images=len(images))
+        if _writes_captions(step, config=config):
+            texts = [make_caption(image, coordinates=coordinates) for image in rng.sample(images, num_texts)]
         else:
-            sizes = [min(rng.randint(2, config.max_instances), len(pool)) for _ in range(config.lists)]
+            sizes = [min(rng.randint(2, config.max_instances), len(pool)) for _ in range(num_texts)]
             texts = [make_list(rng.sample(pool, size), codec=codec, rng=rng) for size in sizes]
         ids, targets = [], []
         for asked, wanted in texts:
@@ -210,6 +171,14 @@ def _batches(
             ids.append(torch.tensor([*prompt, *answer[:-1]]))
             targets.append(torch.tensor([IGNORED] * (len(prompt) - 1) + list(answer)))
         yield pad_sequence(ids, batch_first=True), pad_sequence(targets, batch_first=True, padding_value=IGNORED)
+
+
+def _writes_captions(step: int, *, config: LanguageTrainConfig) -> bool:
+    return step >= round(config.lists_alone * config.steps) and step % 2 == 1
+
+
+def _num_texts(step: int, *, config: LanguageTrainConfig, num_images: int) -> int:
+    return min(config.captions, num_images) if _writes_captions(step, config=config) else config.lists
 
 
 def _loss(

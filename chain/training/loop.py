@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from pancap.chain.training.adapters import add_adapters
 from pancap.chain.training.batches import BatchSource
 from pancap.chain.training.config import TrainConfig
 from pancap.chain.training.engines import DeepSpeedEngine, PlainEngine, TrainEngine
-from pancap.chain.training.files import RunFiles, read_metrics
+from pancap.chain.training.files import RunFiles, trim_metrics
 from pancap.chain.training.pixels import open_pixels
 from pancap.chain.training.publishing import publish_model
 from pancap.chain.training.saving import StateSaver
@@ -218,13 +217,6 @@ def _made_with(engine: TrainEngine, *, config: TrainConfig) -> dict[str, Any]:
     """What must not change between two attempts: the state would be read wrongly, or not at all."""
     settings = {name: getattr(config, name) for name in ("mode", "precision", "freeze_vision")}
     return {"layout": engine.layout, **settings, "lora": asdict(config.lora)}
-
-
-def trim_metrics(path: Path, *, step: int) -> None:
-    """Drops the lines after a step: they will be written again."""
-    if path.is_file():
-        lines = [line for line in read_metrics(path) if line["step"] <= step]
-        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 def _keys(window: Sequence[dict[str, float]]) -> list[str]:

@@ -13,8 +13,8 @@ from pancap.chain.data.datasets import read_training_images
 from pancap.chain.model import read_image_px, read_meta, save_checkpoint
 from pancap.chain.training import background
 from pancap.chain.training.config import TrainConfig
-from pancap.chain.training.files import RunFiles
-from pancap.chain.training.loop import train, trim_metrics
+from pancap.chain.training.files import RunFiles, trim_metrics
+from pancap.chain.training.loop import train
 from pancap.chain.training.pixels import Progress, cache_pixels
 from pancap.chain.training.rows import keep_rows, read_kept, rows_path
 from pancap.chain.training.start import starting_checkpoint

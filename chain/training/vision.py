@@ -5,8 +5,7 @@ that the answers lie in the features linearly, where the language model can read
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from pancap.chain.training.config import VisionTrainConfig
 from pancap.chain.training.encoding import image_order
 from pancap.chain.training.patches import PatchClasses, PatchTargets, collect_classes, patch_targets
 from pancap.chain.training.pixels import Progress, cache_pixels, open_pixels
-from pancap.chain.training.schedule import cosine_with_warmup, progress_of_run
+from pancap.chain.training.pretraining import Metrics, pretrain
 from pancap.chain.tuples import TrainingImage
 from pancap.configs import UsageError
 
@@ -31,7 +30,6 @@ TOWER_META_FILE = "vision.json"
 HELD_OUT = 64  # images of the end of the dataset, for the figures of the summary
 BOX_WEIGHT, GIOU_WEIGHT, ATTRIBUTE_WEIGHT, GLOBAL_WEIGHT = 5.0, 1.0, 4.0, 1.0
 SMALL_BOX_AREA = 0.1  # of the square; sky and ground span it, and their boxes say nothing of columns
-Metrics = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +38,14 @@ class VisionSummary:
 
     Args:
         tower: folder of the trained tower.
-        steps, images, seconds: amount of work.
+        steps, images, seconds: amount of work, of all attempts together.
+        resumed_from: step that this attempt went on from; 0 for a new run.
         held_out: figures over images that were not trained on.
     """
 
     tower: str
     steps: int
+    resumed_from: int
     images: int
     seconds: float
     held_out: Mapping[str, float]
@@ -79,9 +79,11 @@ def train_vision(
         on_metrics: called with (step, figures).
 
     Raises:
-        UsageError: the dataset is missing or too small.
+        UsageError: the dataset is missing or too small, or a run to resume was started with other settings.
     """
     import torch
+
+    from pancap.chain.images import normalize
 
     torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
@@ -99,16 +101,27 @@ def train_vision(
     if config.init:
         load_tower(learner.tower, config.init)
     batches = _batches(images[:num_train], pixels=pixels, refused=refused, classes=classes, config=config)
-    (out / "metrics.jsonl").unlink(missing_ok=True)
-    started = time.monotonic()
-    steps = _fit(learner, batches, config=config, out=out, on_progress=on_progress, on_metrics=on_metrics)
-    seconds = time.monotonic() - started
+    done = pretrain(
+        learner,
+        torch.optim.AdamW(learner.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True),
+        batches=batches,
+        loss=lambda batch: _loss(learner(normalize(batch[0])), batch[1]),
+        config=config,
+        what="training the vision tower",
+        on_progress=on_progress,
+        on_metrics=on_metrics,
+    )
     held_out = _evaluate(learner, images[num_train:], pixels[num_train:], classes=classes, model=config.model)
-    save_tower(learner.tower, out, model=config.model, facts={"steps": steps, "held_out": held_out})
+    save_tower(learner.tower, out, model=config.model, facts={"steps": done.steps, "held_out": held_out})
     if config_text:
         (out / "config.yaml").write_text(config_text)
     return VisionSummary(
-        tower=str(out), steps=steps, images=steps * config.batch_size, seconds=seconds, held_out=held_out
+        tower=str(out),
+        steps=done.steps,
+        resumed_from=done.resumed_from,
+        images=done.steps * config.batch_size,
+        seconds=done.seconds,
+        held_out=held_out,
     )
 
 
@@ -214,46 +227,6 @@ def mirrored(targets: PatchTargets, *, grid: int) -> PatchTargets:
         globals_G=targets.globals_G,
         has_content=targets.has_content,
     )
-
-
-def _fit(
-    learner: Any,
-    batches: Iterator[tuple[np.ndarray, list[PatchTargets]]],
-    *,
-    config: VisionTrainConfig,
-    out: Path,
-    on_progress: Progress | None,
-    on_metrics: Metrics | None,
-) -> int:
-    """Trains until the steps or the time are over; returns the steps done."""
-    import torch
-
-    from pancap.chain.images import normalize
-
-    optimizer = torch.optim.AdamW(learner.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    started = time.monotonic()
-    for step in range(config.steps):
-        elapsed = time.monotonic() - started
-        progress = progress_of_run(step, steps=config.steps, elapsed_s=elapsed, time_limit_s=config.time_limit_s)
-        if progress >= 1.0:
-            return step
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * cosine_with_warmup(progress, warmup=config.warmup)
-        squares, targets = next(batches)
-        loss, figures = _loss(learner(normalize(squares)), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-        optimizer.step()
-        if on_progress:
-            on_progress("training the vision tower", step + 1, config.steps)
-        if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
-            figures["images_per_s"] = (step + 1) * config.batch_size / (time.monotonic() - started)
-            with (out / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step + 1, **figures}) + "\n")
-            if on_metrics:
-                on_metrics(step + 1, figures)
-    return config.steps
 
 
 def _loss(

@@ -34,7 +34,14 @@ def _pretrain(
 ) -> None:
     name = f"{what} {Path(settings.out).name}"
     with (
-        tracked_run(kind="training", name=name, config_text=config_text, track=track) as tracked,
+        tracked_run(
+            kind="training",
+            name=name,
+            config_text=config_text,
+            track=track,
+            folder=Path(settings.out),
+            is_resumed=settings.resume,
+        ) as tracked,
         progress_bars() as report,
     ):
         tracked.log_dataset(settings.data, role="training")

@@ -17,6 +17,7 @@ def test_every_model_and_baseline_of_the_paper_has_one():
         "nano_two_stage",
         "nano_one_stage",
         "pancapchain_13b_vllm_1gpu",
+        "pancapchain_13b_transformers_1gpu",
         "internvl2.5_78b_vllm_4gpu",
         "qwen2.5-vl-72b_vllm_4gpu",
         "gpt-4o_openai",

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from pancap.chain.training.loop import trim_metrics
+from pancap.chain.training.files import trim_metrics
 from pancap.platform.charts import training_chart
 
 
