@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from mlflow import MlflowClient
 
 from pancap.configs import UsageError
 from pancap.platform.commands import train_chain
 from pancap.platform.validation import validate_on
 
 
-def test_train_chain_scores_its_last_checkpoint_on_held_out_scenes(scenes, tmp_path, capsys):
+def test_train_chain_scores_its_last_checkpoint_on_held_out_scenes_and_tracks_it(scenes, tmp_path, capsys):
     train, held_out = scenes
     sizes = {"image_px": 64, "vocabulary_size": 400}
     sizes |= {f"{part}_{name}": size for part in ("vision", "text") for name, size in (("hidden", 32), ("layers", 1))}
@@ -20,11 +21,16 @@ def test_train_chain_scores_its_last_checkpoint_on_held_out_scenes(scenes, tmp_p
     }  # fmt: skip
     settings |= {f"model.{name}": size for name, size in sizes.items()}
     overrides = [f"{name}={value}" for name, value in settings.items()]
-    train_chain.run(overrides=overrides, config=None, track="none", as_json=True)
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    train_chain.run(overrides=overrides, config=None, track=database, as_json=True)
     best = json.loads(capsys.readouterr().out.splitlines()[-1])["best"]
     assert best["step"] == 2 and best["figures"]["n"] == 2
     assert 0 <= best["figures"]["overall"] <= 410
     assert json.loads((tmp_path / "validation.jsonl").read_text())["step"] == 2
+    client = MlflowClient(database)
+    (tracked,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    (curve,) = client.get_metric_history(tracked.info.run_id, "val_overall")
+    assert (curve.step, curve.value) == (2, pytest.approx(best["figures"]["overall"]))
 
 
 def test_a_folder_without_captions_is_refused_before_training(tmp_path):
