@@ -21,6 +21,7 @@ from pancap.chain.config import CaptionConfig
 from pancap.chain.training.config import TrainConfig
 from pancap.configs import UsageError, load_config
 from pancap.platform.console import Progress
+from pancap.platform.stage_texts import StageTexts, mean_texts, read_stage_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +102,7 @@ class VariantResult:
         overall_by_seed: of each seed alone.
         mean_iou: percent, of the boxes of matched entities.
         seconds_per_image: of captioning, wall time, by stage in the shares that images spend in each; mean over seeds.
-        tokens_per_image: that each stage wrote, mean over seeds.
+        texts: what each stage wrote, mean over seeds.
         num_steps, num_images: of training, all phases.
     """
 
@@ -111,7 +112,7 @@ class VariantResult:
     overall_by_seed: Mapping[int, float]
     mean_iou: float
     seconds_per_image: Mapping[str, float]
-    tokens_per_image: Mapping[str, float]
+    texts: Mapping[str, StageTexts]
     num_steps: int
     num_images: int
 
@@ -156,11 +157,10 @@ class ExperimentResult:
             )
         for name, result in self.variants.items():
             stages = (
-                f"{stage} {result.tokens_per_image[stage]:.0f} tokens {seconds:.3f} s"
-                for stage, seconds in result.seconds_per_image.items()
-                if stage in result.tokens_per_image
+                f"{stage} {result.seconds_per_image[stage]:.3f} s, {texts.render()}"
+                for stage, texts in result.texts.items()
             )
-            lines.append(f"{name}: {', '.join(stages)}; {result.num_steps} steps, {result.num_images} images a seed")
+            lines.append(f"{name}: {'; '.join(stages)}; {result.num_steps} steps, {result.num_images} images a seed")
         lines.append(f"{self.num_held_out} held-out images; judge {self.judge}; {Path(self.out) / CHART_FILE}")
         return "\n".join(lines)
 
@@ -171,7 +171,7 @@ class _Trial:
 
     report: "ScoreReport"
     seconds_per_image: Mapping[str, float]
-    tokens_per_image: Mapping[str, float]
+    texts: Mapping[str, StageTexts]
     num_steps: int
     num_images: int
 
@@ -218,6 +218,7 @@ def run_experiment(config: ExperimentConfig, *, on_progress: Progress) -> Experi
 
 
 def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Path, on_progress: Progress) -> _Trial:
+    from pancap.chain.model import load_checkpoint
     from pancap.scoring.files import score_files
 
     report_as = partial(_report_as, on_progress, f"{name}, seed {seed}")
@@ -226,10 +227,16 @@ def _run_trial(config: ExperimentConfig, name: str, *, seed: int, reference: Pat
     captions = Path(config.out) / "captions" / f"{slug(name)}_{seed}_{_digest(made_of)}"
     summary = _caption(config, checkpoint=checkpoint, out=captions, on_progress=report_as)
     report = score_files(captions / "captions.json", reference, on_progress=report_as)
+    model = load_checkpoint(checkpoint)
     return _Trial(
         report=report,
         seconds_per_image=_seconds_by_stage(summary),
-        tokens_per_image=_count_tokens(captions / "captions.jsonl", checkpoint=checkpoint),
+        texts=read_stage_texts(
+            captions / "captions.jsonl",
+            reference=reference,
+            coordinates=model.meta.coordinates,
+            count_tokens=lambda text: len(model.tokenizer.encode(text, add_special_tokens=False)),
+        ),
         num_steps=num_steps,
         num_images=num_images,
     )
@@ -303,19 +310,6 @@ def _caption(config: ExperimentConfig, *, checkpoint: Path, out: Path, on_progre
     return record
 
 
-def _count_tokens(records: Path, *, checkpoint: Path) -> dict[str, float]:
-    """Tokens that each stage wrote, mean over images, by the model's own tokenizer."""
-    from pancap.chain.model import load_checkpoint
-
-    tokenizer = load_checkpoint(checkpoint).tokenizer
-    totals: dict[str, int] = {}
-    lines = records.read_text(encoding="utf-8").split("\n")[:-1]
-    for line in lines:
-        for stage, text in json.loads(line)["stages"].items():
-            totals[stage] = totals.get(stage, 0) + len(tokenizer.encode(text, add_special_tokens=False))
-    return {stage: total / len(lines) for stage, total in totals.items()}
-
-
 def _mean_f1(reports: "list[ScoreReport]") -> "np.ndarray":
     """(images, dimensions) F1 of each image, the mean over seeds; NaN where no seed has the dimension."""
     import numpy as np
@@ -369,7 +363,7 @@ def _sum_up(trials: Mapping[int, _Trial], f1_ND: "np.ndarray", baseline_ND: "np.
         overall_by_seed={seed: trial.report.overall for seed, trial in trials.items()},
         mean_iou=100 * float(np.mean(ious)) if ious else 0.0,
         seconds_per_image=_mean_by_key([trial.seconds_per_image for trial in trials.values()]),
-        tokens_per_image=_mean_by_key([trial.tokens_per_image for trial in trials.values()]),
+        texts={stage: mean_texts([trial.texts[stage] for trial in trials.values()]) for stage in first.texts},
         num_steps=first.num_steps,
         num_images=first.num_images,
     )

@@ -45,7 +45,7 @@ def test_every_way_is_measured_with_every_seed_and_nothing_is_done_twice(scenes,
         assert variant.overall.low <= variant.overall.value <= variant.overall.high
         assert (variant.num_steps, variant.num_images) == (2, 4)
         assert (variant.gain is None) == (name == "one stage")
-    assert set(result.variants["four stages"].tokens_per_image) >= {"loc", "cap"}
+    assert set(result.variants["four stages"].texts) >= {"loc", "cap"}
     runs = [json.loads(path.read_text()) for path in tmp_path.glob("captions/four_stages_*/summary.json")]
     wall_time = sum(run["seconds"] / run["num_images"] for run in runs) / len(runs)
     assert sum(result.variants["four stages"].seconds_per_image.values()) == pytest.approx(wall_time), (
