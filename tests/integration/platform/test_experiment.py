@@ -108,7 +108,7 @@ def test_new_scenes_under_old_names_are_seen(scenes, tmp_path):
     assert fingerprint(train / "scenes.parquet") == before[1]
 
 
-@pytest.mark.parametrize(("name", "start"), [("coordinates", "train.vision=v"), ("ablation", "train.init=nano")])
+@pytest.mark.parametrize(("name", "start"), [("coordinates", "train.vision=v"), ("ablation", "seeds=[0]")])
 def test_the_ways_of_a_preset_are_valid_and_differ_in_what_they_name_alone(name, start):
     config, _ = load_config(ExperimentConfig, f"bench/{name}", ["data=x", "held_out=y", start])
     found = {}
