@@ -90,7 +90,7 @@ class QuickstartSummary:
         lines = [
             "",
             comparison_table(self.reports),
-            f"four stages (nano) against the one that it went on from: {_gain(self.staging)}",
+            f"four stages (nano) against one stage of the same training budget: {_gain(self.staging)}",
             f"the shortly trained one against nano: {_gain(self.training)}",
             "",
             f"pictures    {'  '.join(str(path) for path in self.pictures)}",
